@@ -1,0 +1,49 @@
+// The facade of trails_engine.so: what the engine does, for callers that know neither Torch
+// nor PostgreSQL.
+//
+// trails.so never links the engine. It opens the library on the first call that needs it and
+// asks EngineEntryPoint for the one object below; both sides are built from the same headers,
+// which kContractVersion checks.
+//
+// May touch: the C++ standard library only.
+#pragma once
+
+#include <string>
+
+#include "trails/columns.h"
+#include "trails/error.h"
+#include "trails/options.h"
+#include "trails/progress.h"
+#include "trails/result.h"
+
+namespace trails {
+
+// Raise it whenever a header of include/trails changes meaning or layout.
+inline constexpr int kContractVersion = 1;
+
+// Every function may be called from any one thread at a time, throws only trails::Error or
+// std::bad_alloc, and returns soon after control.stop is requested.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Finds, trains and judges a model for `table`: filtering phase, refinement phase, the mean
+  // of the best finalists, one look at the test rows. Consumes the table's columns.
+  //
+  // Returns before control.deadline, earlier by what writing a large artefact to a table costs.
+  // What happened on the way that a user must know is in SelectionResult::notices.
+  // Throws Error(kBadData) for an unusable target or too few rows, kInvalidArgument for options
+  // that do not fit the table, kLimit above the memory limit, kCancelled on stop.
+  virtual SelectionResult SelectModel(Table &&table, const SelectionOptions &options,
+                                      const RunControl &control) = 0;
+
+  // Versions of the libraries that decide the numbers, e.g. "trails 0.1.0, LibTorch 2.11.0".
+  virtual std::string versions() const = 0;
+};
+
+// The type of trails_engine_open, the library's only exported symbol. Returns the process-wide
+// engine, or null when contract_version is not the library's own.
+using EngineEntryPoint = Engine *(*)(int contract_version);
+inline constexpr const char *kEngineEntryName = "trails_engine_open";
+
+}  // namespace trails

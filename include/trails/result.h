@@ -1,0 +1,92 @@
+// What a selection gives back, in plain C++: the row for the user, the rows for the catalog,
+// and the model's bytes.
+//
+// May touch: the C++ standard library only.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "trails/options.h"
+
+namespace trails {
+
+inline constexpr double kNoMetric = std::numeric_limits<double>::quiet_NaN();  // stored as NULL
+
+// One scored candidate. Those that were not trained have rung = -1 and metric = kNoMetric.
+struct CandidateResult {
+  std::string architecture;  // "64-32"
+  std::int32_t rank = 0;     // 1 is the best score
+  double score = kNoMetric;
+  std::int64_t params = 0;
+  double dropout = 0;         // drawn for training
+  std::uint64_t seed = 0;     // of the initial weights and the data order
+  std::int32_t rung = -1;     // the last rung it was trained in, from 0
+  double epochs = 0;          // trained in all, may be a fraction
+  double metric = kNoMetric;  // best validation metric
+  double seconds = 0;         // of training, on one thread
+};
+
+// One evaluation of one candidate: a point of its learning curve.
+struct EpochResult {
+  std::int32_t candidate = 0;  // index into SelectionResult::candidates
+  std::int32_t rung = 0;
+  double epoch = 0;  // passes over the training rows so far, may be a fraction
+  double train_loss = 0;
+  double metric = kNoMetric;  // on the validation rows
+  double seconds = 0;         // since the statement began
+};
+
+enum class NoticeLevel : std::uint8_t { kDebug, kNotice, kWarning };
+
+// Something to tell the user, in PostgreSQL's message style; detail and hint may be empty.
+struct Notice {
+  NoticeLevel level = NoticeLevel::kNotice;
+  std::string message;
+  std::string detail;
+  std::string hint;
+};
+
+struct PhaseSeconds {
+  double reading = 0;
+  double encoding = 0;
+  double filtering = 0;
+  double refinement = 0;
+  double final = 0;  // choosing the mean, looking at the test split, writing the artefact
+};
+
+struct SelectionResult {
+  Task task = Task::kAuto;
+  Metric metric = Metric::kAuto;
+  std::string architecture;  // of the best member; "linear" when the floor won
+  std::int32_t members = 0;  // networks whose outputs are averaged
+  double valid = kNoMetric;
+  double test = kNoMetric;   // kNoMetric without test rows
+  double floor = kNoMetric;  // the linear model on the test rows (validation rows without them)
+  double floor_valid = kNoMetric;
+
+  std::int64_t candidates_scored = 0;
+  std::int64_t candidates_trained = 0;
+  std::int64_t n = 0;  // the plan as it was carried out
+  std::int64_t k = 0;
+  double u = 0;  // epochs of the first rung
+  std::int32_t rungs = 0;
+  bool stopped_early = false;  // by stop_at or by RunControl::finish
+
+  std::int64_t rows = 0;  // read
+  std::int64_t train_rows = 0;
+  std::int64_t valid_rows = 0;
+  std::int64_t test_rows = 0;
+  std::string data_hash;  // 32 hex digits over the rows' contents, whatever their order
+  std::string fields;     // one line a field: column, encoding, slots (lineage, for people)
+
+  std::vector<CandidateResult> candidates;
+  std::vector<EpochResult> epochs;
+  std::vector<Notice> notices;
+  PhaseSeconds seconds;
+  std::string artefact;  // the stored model, see src/core/model/artefact.h
+};
+
+}  // namespace trails

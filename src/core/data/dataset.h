@@ -1,0 +1,32 @@
+// A table ready for training: encoded rows, labels, splits. Read-only once built, so that
+// every engine thread may share it.
+//
+// May touch: src/core/data, include/trails. Never Torch or PostgreSQL.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/data/fields.h"
+#include "core/data/split.h"
+#include "core/data/target.h"
+#include "trails/result.h"
+
+namespace trails {
+
+struct Dataset {
+  Fields fields;
+  TargetCode target;
+  Metric metric = Metric::kAuto;  // never kAuto once built
+  EncodedRows rows;
+  std::vector<double> labels;  // [rows] class index or number; NaN where the target is NULL
+  Split split;
+  std::string data_hash;
+};
+
+// Splits, fits the encoders and encodes; consumes the features of `table`. `notices` receives
+// what the user must know: NULL targets, constant columns left out, no test rows.
+// Throws what FitTarget, SplitRows, FitFields and ResolveMetric throw.
+Dataset BuildDataset(Table &&table, const SelectionOptions &options, std::vector<Notice> *notices);
+
+}  // namespace trails

@@ -1,0 +1,43 @@
+// TFMEMs, training-free model evaluation metrics: scores of a candidate before any training.
+//
+// Every score is of one draw of the weights: W_l uniform in +-sqrt(6 / fan_in), b_l uniform in
+// +-1 / sqrt(fan_in), as in the golden files. Higher is better for all four.
+//
+// May touch: src/core/space, include/trails. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/space/candidate.h"
+#include "trails/options.h"
+
+namespace trails {
+
+// The weights of one candidate at initialisation: dims = inputs, hidden widths, outputs.
+struct InitialWeights {
+  std::vector<std::int32_t> dims;
+  std::vector<std::vector<float>> weight;  // [layer][out * in], row-major
+  std::vector<std::vector<float>> bias;    // [layer][out]
+};
+
+// Draws W_l from the stream of seed * 1000 + 10 + l and b_l from seed * 1000 + 30 + l, l from 1.
+InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs,
+                           std::uint64_t seed);
+
+// SynFlow on |W|, |b| with input ones [4, inputs] and no batch normalisation, in closed form:
+//   a_0 = 1, a_l = |W_l| a_{l-1} + |b_l|,  g_L = 1, g_{l-1} = |W_l|' g_l,
+//   score = 4 * sum_l g_l . (a_l - |b_l|)
+// Two vector passes, 4 flops a weight, in double; no autograd. Source: Tanaka et al. 2020 as used
+// by TRAILS; the closed form is ours and equals autograd to 2e-16.
+double Synflow(const InitialWeights &weights);
+
+// Sum over the layers of the Frobenius norm of W_l.
+double WeightNorm(const InitialWeights &weights);
+
+// Scores one candidate by any TFMEM: params is CountParameters; random is uniform in [0, 1), a
+// function of seed and widths.
+double ScoreCandidate(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
+                      std::int32_t outputs, std::uint64_t seed);
+
+}  // namespace trails

@@ -1,0 +1,29 @@
+// The stored form of a model.
+//
+//   "TRAILSMD" | format version u32 | payload bytes u64 | payload | XXH3-64 of all before, u64
+//
+// Little-endian. The payload's order is the order of the structs in model.h; strings and arrays
+// are preceded by their count (u32 or u64). A reader of version n reads every version up to n.
+//
+// May touch: src/core, include/trails, xxHash. Never Torch or PostgreSQL.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/model/model.h"
+
+namespace trails {
+
+inline constexpr std::uint32_t kArtefactVersion = 1;
+
+// Cost: one copy of the weights.
+std::string WriteArtefact(const Model &model);
+
+// Throws Error(kCorruptData) for anything but what WriteArtefact wrote: wrong magic, a newer
+// version (the HINT says so), truncated, wrong checksum, counts beyond the bytes left, shapes that
+// do not fit each other, ids outside the table, non-ascending knots. Never reads outside `bytes`
+// and never allocates more than a small multiple of bytes.size().
+Model ReadArtefact(std::string_view bytes);
+
+}  // namespace trails

@@ -1,0 +1,42 @@
+// Candidates: the hidden widths of a multi-layer perceptron, and the spaces they come from.
+//
+// May touch: include/trails. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trails/options.h"
+
+namespace trails {
+
+// Widths of the hidden layers, input side first: {64, 32} is "64-32".
+using HiddenWidths = std::vector<std::int32_t>;
+
+inline constexpr std::int32_t kMaxHiddenLayers = 8;
+inline constexpr std::int32_t kMaxHiddenWidth = 4096;
+
+std::string ArchitectureName(const HiddenWidths &widths);
+
+// Throws Error(kInvalidArgument) for anything but 1..8 widths of 1..4096 joined by '-'.
+HiddenWidths ParseArchitecture(std::string_view name);
+
+// Throws Error(kInvalidArgument) with a DETAIL for a space that breaks options.h's rules.
+void CheckSearchSpace(const SearchSpace &space);
+
+// Candidates of the space; saturates at INT64_MAX.
+std::int64_t SpaceSize(const SearchSpace &space);
+
+// The space's index-th candidate, 0 <= index < SpaceSize: fewer layers first, then in the order
+// of the widths with the last layer fastest. IndexOf is its inverse.
+HiddenWidths CandidateAt(const SearchSpace &space, std::int64_t index);
+std::int64_t IndexOf(const SearchSpace &space, const HiddenWidths &widths);
+
+// Trainable numbers of the network outside the embedding table: weights and biases of every
+// Linear, and gamma and beta of every BatchNorm.
+std::int64_t CountParameters(const HiddenWidths &widths, std::int32_t inputs,
+                             std::int32_t outputs) noexcept;
+
+}  // namespace trails
