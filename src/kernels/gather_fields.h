@@ -43,16 +43,26 @@ struct FieldPlan {
   std::int32_t numeric() const noexcept { return static_cast<std::int32_t>(numeric_fields.size()); }
 };
 
+// Where one numeric value lies: its two knots and weights. Made by the gather for the scatter.
+struct LocatedNumber {
+  std::int32_t knot = -1;  // row of the embedding table; -1: the field has no knots
+  float t = 0;             // weight of knot + 1; 1 - t is knot's
+  float value = 0;         // s(z)
+  bool is_null = false;    // then the rest is unused
+};
+
 // ids [all rows, categorical], values [all rows, numeric], row-major; rows [count] picks rows,
 // null picks 0 .. count - 1. table [table_rows, width]; out [count, fields * width] is
-// overwritten. Cost: about 1 ns a slot and 10 floats.
+// overwritten; located [count, numeric] is filled when given. Cost: about 1 ns a slot and 10
+// floats.
 void GatherFieldsCpu(const FieldPlan &plan, const std::int32_t *ids, const float *values,
                      const std::int32_t *rows, std::int64_t count, const float *table,
-                     std::int32_t width, float *out);
+                     std::int32_t width, float *out, LocatedNumber *located = nullptr);
 
 // The transpose: adds the gradient of `out` to table_gradient [table_rows, width], in the order
 // of the rows (one thread, so the sums are repeatable).
-void ScatterFieldsCpu(const FieldPlan &plan, const std::int32_t *ids, const float *values,
+// `located` is what the gather of the same rows filled.
+void ScatterFieldsCpu(const FieldPlan &plan, const std::int32_t *ids, const LocatedNumber *located,
                       const std::int32_t *rows, std::int64_t count, const float *out_gradient,
                       std::int32_t width, float *table_gradient);
 
