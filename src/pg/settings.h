@@ -1,0 +1,36 @@
+// The settings trails.* (GUCs), as the rest of src/pg and src/sql sees them.
+//
+// | setting              | who may set | default  | meaning                                     |
+// |----------------------|-------------|----------|---------------------------------------------|
+// | trails.threads       | everyone    | 0        | engine threads of one run; 0: every core    |
+// | trails.max_threads   | superuser   | 0        | upper bound of trails.threads; 0: none      |
+// | trails.memory_limit  | superuser   | 0        | memory of one run, unit kB; 0: 75 % of what |
+// |                      |             |          | the machine or its control group has        |
+// | trails.on_cancel     | everyone    | 'cancel' | 'cancel', or 'keep': see engine_call.h      |
+//
+// Every other name with the prefix is refused (MarkGUCPrefixReserved).
+//
+// May touch: PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <cstdint>
+
+namespace trails::pg {
+
+enum class OnCancel : std::uint8_t { kCancel, kKeep };
+
+// Defines the settings. Called by _PG_init alone, hence plain C: may ereport.
+void DefineSettings();
+
+// Engine threads that a run may use now: trails.threads, or the cores this process may run on,
+// at most trails.max_threads. >= 1.
+std::int32_t EngineThreads() noexcept;
+
+// Bytes that a run may use now: trails.memory_limit, or 75 % of the smaller of the machine's
+// memory and the control group's limit. > 0.
+std::int64_t MemoryLimitBytes() noexcept;
+
+// What the first cancel of a run does.
+OnCancel CancelBehaviour() noexcept;
+
+}  // namespace trails::pg
