@@ -1,0 +1,98 @@
+// May touch: PostgreSQL headers (through bridge.h). Never Torch.
+#include "pg/settings.h"
+
+#include "pg/bridge.h"
+
+extern "C" {
+#include "utils/guc.h"
+}
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdio>
+#include <limits>
+
+namespace trails::pg {
+
+namespace {
+
+constexpr int kMostThreads = 1024;
+constexpr std::int64_t kUnknownMemory = std::int64_t{4} << 30;  // where the system tells nothing
+
+int threads = 0;
+int max_threads = 0;
+int memory_limit_kb = 0;
+int on_cancel = static_cast<int>(OnCancel::kCancel);
+
+const config_enum_entry kOnCancelWords[] = {
+    {"cancel", static_cast<int>(OnCancel::kCancel), false},
+    {"keep", static_cast<int>(OnCancel::kKeep), false},
+    {nullptr, 0, false},
+};
+
+std::int32_t Cores() noexcept {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  // Fails on machines of more than 1,024 cores; sysconf then counts those that it may not run on.
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
+  return static_cast<std::int32_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
+}
+
+// The number in a control group's file; the largest one for "max", no file, or nonsense.
+std::int64_t ControlGroupLimit(const char *path) noexcept {
+  long long bytes = 0;
+  std::FILE *const file = std::fopen(path, "re");
+  if (file == nullptr) return std::numeric_limits<std::int64_t>::max();
+  const bool found = fscanf(file, "%lld", &bytes) == 1 && bytes > 0;
+  std::fclose(file);
+  return found ? bytes : std::numeric_limits<std::int64_t>::max();
+}
+
+std::int64_t MachineMemory() noexcept {
+  const std::int64_t pages = sysconf(_SC_PHYS_PAGES);
+  const std::int64_t page_bytes = sysconf(_SC_PAGESIZE);
+  const std::int64_t physical = pages > 0 && page_bytes > 0 ? pages * page_bytes : kUnknownMemory;
+  return std::min({physical, ControlGroupLimit("/sys/fs/cgroup/memory.max"),
+                   ControlGroupLimit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+}
+
+}  // namespace
+
+void DefineSettings() {
+  DefineCustomIntVariable("trails.threads", "Engine threads of one run.",
+                          "0 means every core. Bounded by trails.max_threads.", &threads, 0, 0,
+                          kMostThreads, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("trails.max_threads", "Upper bound of trails.threads.",
+                          "0 means no bound.", &max_threads, 0, 0, kMostThreads, PGC_SUSET, 0,
+                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("trails.memory_limit", "Memory that one run may use.",
+                          "0 means 75 % of what the machine or its control group has.",
+                          &memory_limit_kb, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, nullptr,
+                          nullptr, nullptr);
+  DefineCustomEnumVariable("trails.on_cancel", "What the first cancel of a selection does.",
+                           "\"cancel\" ends it with an error; \"keep\" ends it in good order with "
+                           "the best model so far, and a second cancel ends it with an error.",
+                           &on_cancel, static_cast<int>(OnCancel::kCancel), kOnCancelWords,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  MarkGUCPrefixReserved("trails");
+}
+
+std::int32_t EngineThreads() noexcept {
+  const std::int32_t wanted = threads > 0 ? threads : Cores();
+  return max_threads > 0 ? std::min(wanted, max_threads) : wanted;
+}
+
+std::int64_t MemoryLimitBytes() noexcept {
+  if (memory_limit_kb > 0) return std::int64_t{memory_limit_kb} * 1024;
+  static const std::int64_t machine = MachineMemory();
+  return machine / 4 * 3;
+}
+
+OnCancel CancelBehaviour() noexcept {
+  return static_cast<OnCancel>(on_cancel);
+}
+
+}  // namespace trails::pg
