@@ -1,0 +1,146 @@
+// The codec of candidates, over whole spaces where they are small enough.
+#include "core/space/candidate.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <set>
+#include <string>
+
+#include "trails/error.h"
+
+namespace trails {
+namespace {
+
+const SearchSpace kTabular{"tabular", {16, 32, 64, 96, 128, 192, 256, 384}, 1, 4};
+const SearchSpace kMlp20{
+    "mlp20",
+    {8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 384, 512},
+    4,
+    4};
+const SearchSpace kMlp10{"mlp10", {8, 16, 32, 48, 96, 112, 144, 176, 240, 384}, 4, 4};
+
+// The Error that `call` throws; fails the test when it throws none.
+template <typename Call>
+Error ErrorOf(Call &&call) {
+  try {
+    call();
+  } catch (const Error &error) {
+    return error;
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return Error(ErrorKind::kInternal, "nothing was thrown");
+}
+
+TEST(ArchitectureName, JoinsWidthsInputSideFirst) {
+  EXPECT_EQ(ArchitectureName({64}), "64");
+  EXPECT_EQ(ArchitectureName({8, 16, 32, 64}), "8-16-32-64");
+  EXPECT_EQ(ParseArchitecture("8-16-32-64"), (HiddenWidths{8, 16, 32, 64}));
+  EXPECT_EQ(ParseArchitecture("1-4096"), (HiddenWidths{1, 4096}));
+  EXPECT_EQ(ParseArchitecture("1-2-3-4-5-6-7-8").size(), 8u);
+}
+
+TEST(ParseArchitecture, RejectsEverythingElse) {
+  for (const std::string name :
+       {"", "-", "64-", "-64", "8--16", "0", "64-0", "064", "4097", "99999999999999999999", "+8",
+        " 8", "8 ", "8-16\n", "64,32", "64-32a", "linear", "1-2-3-4-5-6-7-8-9"}) {
+    const Error error = ErrorOf([&] { ParseArchitecture(name); });
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument) << name;
+    EXPECT_EQ(error.what(), "invalid architecture \"" + name + "\"");
+    EXPECT_FALSE(error.hint().empty());
+  }
+}
+
+TEST(SpaceSize, OfThePapersAndOfThePrior) {
+  EXPECT_EQ(SpaceSize(kTabular), 4'680);
+  EXPECT_EQ(SpaceSize(kMlp20), 160'000);
+  EXPECT_EQ(SpaceSize(kMlp10), 10'000);
+  EXPECT_EQ(SpaceSizeAtDepth(kTabular, 3), 512);
+  const SearchSpace deep{"deep", kMlp20.widths, 8, 8};
+  EXPECT_EQ(SpaceSize(deep), 25'600'000'000);
+}
+
+TEST(SpaceSize, SaturatesInsteadOfWrapping) {
+  SearchSpace huge{"huge", {}, 1, 8};
+  for (std::int32_t width = 1; width <= 4096; ++width) huge.widths.push_back(width);
+  EXPECT_EQ(SpaceSize(huge), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(ErrorOf([&] { CheckSearchSpace(huge); }).kind(), ErrorKind::kInvalidArgument);
+  huge.max_layers = 5;  // 4096^5 is 2^60
+  EXPECT_NO_THROW(CheckSearchSpace(huge));
+  EXPECT_EQ(IndexOf(huge, CandidateAt(huge, SpaceSize(huge) - 1)), SpaceSize(huge) - 1);
+}
+
+TEST(CandidateAt, ListsFewerLayersFirstAndTheLastLayerFastest) {
+  const SearchSpace space{"small", {2, 3, 5}, 1, 2};
+  std::string names;
+  for (std::int64_t i = 0; i < SpaceSize(space); ++i) {
+    names += ArchitectureName(CandidateAt(space, i)) + " ";
+  }
+  EXPECT_EQ(names, "2 3 5 2-2 2-3 2-5 3-2 3-3 3-5 5-2 5-3 5-5 ");
+}
+
+TEST(CandidateAt, RoundTripsOverWholeSpaces) {
+  for (const SearchSpace &space : {kTabular, kMlp10, kMlp20}) {
+    std::set<HiddenWidths> seen;
+    for (std::int64_t i = 0; i < SpaceSize(space); ++i) {
+      const HiddenWidths widths = CandidateAt(space, i);
+      ASSERT_EQ(IndexOf(space, widths), i);
+      ASSERT_EQ(ParseArchitecture(ArchitectureName(widths)), widths);
+      seen.insert(widths);
+    }
+    EXPECT_EQ(static_cast<std::int64_t>(seen.size()), SpaceSize(space));
+  }
+}
+
+TEST(IndexOf, RejectsWhatIsNotInTheSpace) {
+  EXPECT_EQ(ErrorOf([] {
+              IndexOf(kTabular, {16, 17});
+            }).what(),
+            std::string("architecture \"16-17\" is not in search space \"tabular\""));
+  EXPECT_EQ(ErrorOf([] {
+              IndexOf(kTabular, {16, 16, 16, 16, 16});
+            }).kind(),
+            ErrorKind::kInvalidArgument);
+  EXPECT_EQ(ErrorOf([] { IndexOf(kMlp20, {8}); }).kind(), ErrorKind::kInvalidArgument);
+}
+
+TEST(CheckSearchSpace, AcceptsTheBuiltInSpaces) {
+  EXPECT_NO_THROW(CheckSearchSpace(kTabular));
+  EXPECT_NO_THROW(CheckSearchSpace(kMlp20));
+  EXPECT_NO_THROW(CheckSearchSpace(kMlp10));
+  EXPECT_NO_THROW(CheckSearchSpace({"narrow", {1}, 8, 8}));
+}
+
+TEST(CheckSearchSpace, NamesTheRuleThatIsBroken) {
+  const struct {
+    SearchSpace space;
+    std::string detail;
+  } cases[] = {
+      {{"own", {}, 1, 4}, "It has no widths."},
+      {{"own", {0, 8}, 1, 4}, "Width 0 is outside the range from 1 to 4096."},
+      {{"own", {8, 4097}, 1, 4}, "Width 4097 is outside the range from 1 to 4096."},
+      {{"own", {8, 8}, 1, 4}, "Its widths are not distinct and in ascending order."},
+      {{"own", {16, 8}, 1, 4}, "Its widths are not distinct and in ascending order."},
+      {{"own", {8}, 0, 4}, "Layers from 0 to 4 are not a range within 1 to 8."},
+      {{"own", {8}, 1, 9}, "Layers from 1 to 9 are not a range within 1 to 8."},
+      {{"own", {8}, 3, 2}, "Layers from 3 to 2 are not a range within 1 to 8."},
+  };
+  for (const auto &[space, detail] : cases) {
+    const Error error = ErrorOf([&space = space] { CheckSearchSpace(space); });
+    EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+    EXPECT_STREQ(error.what(), "invalid search space \"own\"");
+    EXPECT_EQ(error.detail(), detail);
+  }
+}
+
+TEST(CountParameters, ByHand) {
+  // 10 x 4 + 4 weights and biases, 4 gammas, 4 betas; 4 x 3 + 3, 3, 3; 3 x 2 + 2.
+  EXPECT_EQ(CountParameters({4, 3}, 10, 2), (40 + 4 + 8) + (12 + 3 + 6) + (6 + 2));
+  EXPECT_EQ(CountParameters({1}, 1, 1), (1 + 1 + 2) + (1 + 1));
+  // Above 2^31: no narrow arithmetic on the way.
+  EXPECT_EQ(CountParameters({4096, 4096}, 1'000'000, 1),
+            1'000'000LL * 4096 + 3 * 4096 + 4096 * 4096 + 3 * 4096 + 4096 + 1);
+}
+
+}  // namespace
+}  // namespace trails
