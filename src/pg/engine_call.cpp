@@ -29,7 +29,7 @@ constexpr long kPollMs = 20;
 
 // The postmaster passes one Ctrl-C on as two signals, to the backend and to its process group;
 // what follows the first within this time is the same request.
-constexpr std::chrono::milliseconds kSameRequest{100};
+constexpr std::chrono::milliseconds kSameRequest{50};
 
 class SignalMask {
  public:
@@ -91,20 +91,21 @@ class Interrupts {
   // True while a second signal of a request that was already turned into "finish" may come: it
   // must not hit what the caller does next.
   bool expects_echo() const noexcept {
-    return kept_at_ && !engine_->get_stop_token().stop_requested() &&
-           Clock::now() < *kept_at_ + kSameRequest;
+    return kept_ && !engine_->get_stop_token().stop_requested() && Clock::now() < echo_until_;
   }
 
  private:
   void Cancel() {
     // On a standby a cancel may be a recovery conflict, which keeps coming until it is obeyed.
-    const bool keep = finish_ != nullptr && !RecoveryInProgress() &&
-                      (CancelBehaviour() == OnCancel::kKeep || kept_at_);
-    if (!keep || (kept_at_ && Clock::now() >= *kept_at_ + kSameRequest)) {
+    const bool may_keep =
+        finish_ != nullptr && CancelBehaviour() == OnCancel::kKeep && !RecoveryInProgress();
+    const Clock::time_point now = Clock::now();
+    if (!may_keep || (kept_ && now >= echo_until_)) {
       engine_->request_stop();
       return;
     }
-    if (!kept_at_) kept_at_ = Clock::now();
+    if (!kept_) echo_until_ = now + kSameRequest;
+    kept_ = true;
     QueryCancelPending = false;
     // Else the next cancel would be reported as the timeout that was obeyed here.
     CallPg([] { (void)get_timeout_indicator(STATEMENT_TIMEOUT, true); });
@@ -113,7 +114,8 @@ class Interrupts {
 
   std::atomic<bool> *const finish_;
   std::jthread *const engine_;
-  std::optional<Clock::time_point> kept_at_;
+  bool kept_ = false;
+  Clock::time_point echo_until_{};
 };
 
 // What other backends wait for (barriers of DROP DATABASE and the like) or ask for must not wait
