@@ -63,6 +63,16 @@ report "no path of a machine" \
 report "no data, no built file" \
   "$(tracked | grep -E '\.(csv|xz|parquet|npz|whl|so|o|a|bc)$')"
 
+# unlike: flags that decide the last bits of a number and that one of the two builds lacks.
+unlike() {
+  for flag in -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math; do
+    for build in CMakeLists.txt Makefile.pgxs; do
+      grep -qF -e "$flag" "$build" || echo "$build: no $flag"
+    done
+  done
+}
+report "both builds have the flags that decide numbers" "$(unlike)"
+
 # uncommented KIND: objects of KIND that sql/ creates without a COMMENT ON.
 uncommented() {
   for script in sql/trails--*.sql; do
