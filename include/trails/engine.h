@@ -18,6 +18,8 @@
 
 namespace trails {
 
+inline constexpr const char *kVersion = "0.1.0";  // as in trails.control
+
 // Raise it whenever a header of include/trails changes meaning or layout.
 inline constexpr int kContractVersion = 1;
 

@@ -1,0 +1,32 @@
+#include "core/refinement/parameters.h"
+
+#include <ATen/ops/zeros.h>
+
+namespace trails {
+
+namespace {
+constexpr std::int64_t kAlignment = 16;  // floats: one cache line, one AVX-512 register
+}  // namespace
+
+std::size_t Parameters::AddBlock(std::int64_t count, bool decays) {
+  blocks_.push_back({size_, count, decays});
+  size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
+  return blocks_.size() - 1;
+}
+
+void Parameters::Allocate() {
+  for (at::Tensor *array : {&value_, &gradient_, &first_moment_, &second_moment_, &average_}) {
+    *array = at::zeros({size_}, at::kFloat);
+  }
+}
+
+void Parameters::Update(kernels::AdamWStep step) {
+  const float decay = step.decay;
+  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    step.decay = blocks_[b].decays ? decay : 0.0f;
+    kernels::AdamWCpu(value(b), gradient(b), At(first_moment_, b), At(second_moment_, b),
+                      At(average_, b), blocks_[b].count, step);
+  }
+}
+
+}  // namespace trails

@@ -1,0 +1,107 @@
+// Trains one candidate network, a few mini-batches at a time, and can always go on: weights,
+// moments, averages and data order stay in the object.
+//
+// The network is that of docs/architecture.md: gathered fields -> [Linear, BatchNorm, ReLU,
+// Dropout] per hidden layer -> Linear. Gradients are written out by hand (no autograd), matrix
+// products are LibTorch's. The Linear before a BatchNorm has no bias: the BatchNorm takes it away
+// again, so that the function and its gradients are those of the network with one.
+//
+// Recipe: AdamW at a constant rate; what is evaluated and kept is the moving average of weights
+// and BatchNorm statistics, so any moment is a good end (docs/architecture.md, "Training recipe").
+//
+// May touch: Torch, src/core, src/kernels. Never PostgreSQL.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/data/dataset.h"
+#include "core/model/model.h"
+#include "core/refinement/batch_order.h"
+#include "core/refinement/interrupt.h"
+#include "core/refinement/parameters.h"
+#include "core/space/candidate.h"
+#include "kernels/batch_norm.h"
+
+namespace trails {
+
+inline constexpr std::int32_t kEmbeddingWidth = 10;  // as in the papers
+
+struct TrainerOptions {
+  HiddenWidths widths;
+  Encoding encoding = Encoding::kPiecewiseLinear;  // decides how the embedding starts
+  float dropout = 0;
+  float learning_rate = 2e-3f;
+  float weight_decay = 1.0f;
+  std::uint64_t seed = 0;  // of the weights, the data order and the dropout
+};
+
+// Not thread-safe; different trainers may run on different threads over the same data set.
+class Trainer {
+ public:
+  // data and plan (of data.fields) must outlive the trainer. Throws std::bad_alloc.
+  Trainer(const Dataset &data, const kernels::FieldPlan &plan, const TrainerOptions &options);
+
+  // Trains `steps` mini-batches and returns their mean loss. When it throws (TimeUp,
+  // Error(kCancelled)) the state is that after the last whole mini-batch.
+  // A loss that is no finite number makes diverged() true and ends the training at once.
+  double Train(std::int64_t steps, const Interrupt &interrupt);
+
+  bool diverged() const noexcept { return diverged_; }
+  std::int64_t steps() const noexcept { return steps_; }
+  std::int64_t steps_per_epoch() const noexcept { return order_.steps_per_epoch(); }
+  double epochs() const noexcept {
+    return static_cast<double>(steps_) / static_cast<double>(steps_per_epoch());
+  }
+
+  // The averaged weights as a network to predict with: batch norms folded, knots cumulated.
+  Network Fold() const;
+
+  // The loss and all gradients of one mini-batch, without the update; for tests.
+  double ComputeGradients(const std::int32_t *rows, const Interrupt &interrupt);
+  Parameters &parameters() noexcept { return parameters_; }
+
+  // Bytes of one trainer of `parameters` trainable numbers: all of Parameters plus activations.
+  static std::int64_t Bytes(const Dataset &data, const HiddenWidths &widths);
+
+ private:
+  struct Layer {
+    std::int64_t inputs = 0;
+    std::int64_t outputs = 0;
+    std::size_t weight = 0;  // block of parameters_, [outputs, inputs]
+    std::size_t gamma = 0;   // hidden layers
+    std::size_t beta = 0;    // hidden layers; the bias of the output layer
+    at::Tensor w, w_transposed, w_gradient;
+    at::Tensor xhat, h, dh, dh_transposed;  // [batch, outputs]
+    std::vector<float> mean, inv;           // of the last mini-batch
+    std::vector<float> average_mean, average_var;
+  };
+
+  void AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden);
+  void Initialise();
+  void InitialiseTable(RandomStream *random);
+  void Forward(const std::int32_t *rows, const Interrupt &interrupt);
+  double Loss(const std::int32_t *rows);
+  void Backward(const std::int32_t *rows, const Interrupt &interrupt);
+  void Update();
+  kernels::BatchNormState NormOf(Layer *layer);
+
+  const Dataset &data_;
+  const kernels::FieldPlan &plan_;
+  TrainerOptions options_;
+  BatchOrder order_;
+  std::int64_t steps_ = 0;
+  bool diverged_ = false;
+  const std::int32_t *pending_ = nullptr;  // rows of a mini-batch that was interrupted
+
+  Parameters parameters_;
+  std::size_t table_ = 0;              // block, [table_rows, kEmbeddingWidth]
+  std::vector<float> cumulated_;       // the table with knots cumulated
+  std::vector<Layer> layers_;          // hidden layers, then the output layer
+  at::Tensor input_, input_gradient_;  // [batch, fields * kEmbeddingWidth]
+  std::vector<kernels::LocatedNumber> located_;
+};
+
+}  // namespace trails

@@ -1,0 +1,57 @@
+#include "kernels/loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace trails::kernels {
+
+namespace {
+
+// Softmax of one row in place; returns ln of the sum of exponentials, shifted back.
+double SoftmaxRow(float *row, std::int64_t classes) {
+  const float largest = *std::max_element(row, row + classes);
+  double sum = 0;
+  for (std::int64_t c = 0; c < classes; ++c) {
+    row[c] = std::exp(row[c] - largest);
+    sum += row[c];
+  }
+  const auto share = static_cast<float>(1.0 / sum);
+  for (std::int64_t c = 0; c < classes; ++c) row[c] *= share;
+  return std::log(sum) + largest;
+}
+
+}  // namespace
+
+double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, const double *labels,
+                       const std::int32_t *index) {
+  const float share = 1.0f / static_cast<float>(rows);
+  double loss = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    float *const row = logits + i * classes;
+    const auto label = static_cast<std::int64_t>(labels[index[i]]);
+    const double logit = row[label];
+    loss += SoftmaxRow(row, classes) - logit;
+    row[label] -= 1.0f;
+    for (std::int64_t c = 0; c < classes; ++c) row[c] *= share;
+  }
+  return loss / static_cast<double>(rows);
+}
+
+double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
+                       double mean, double scale) {
+  const float share = 2.0f / static_cast<float>(rows);
+  double loss = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const auto target = static_cast<float>((labels[index[i]] - mean) / scale);
+    const float error = y[i] - target;
+    loss += static_cast<double>(error) * error;
+    y[i] = error * share;
+  }
+  return loss / static_cast<double>(rows);
+}
+
+void SoftmaxCpu(float *logits, std::int64_t rows, std::int64_t classes) {
+  for (std::int64_t i = 0; i < rows; ++i) SoftmaxRow(logits + i * classes, classes);
+}
+
+}  // namespace trails::kernels

@@ -1,0 +1,23 @@
+// Losses and their gradients with respect to the logits.
+//
+// May touch: the C++ standard library. Knows nothing of Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+
+namespace trails::kernels {
+
+// Mean cross entropy of softmax(logits) [rows, classes] at classes label[i], read at
+// labels[index[i]]. Replaces the logits by the gradient of the mean. classes >= 2.
+double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, const double *labels,
+                       const std::int32_t *index);
+
+// Mean of (y - (labels[index[i]] - mean) / scale)^2 over outputs y [rows]. Replaces y by the
+// gradient of the mean.
+double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
+                       double mean, double scale);
+
+// Replaces each row of logits [rows, classes] by its softmax.
+void SoftmaxCpu(float *logits, std::int64_t rows, std::int64_t classes);
+
+}  // namespace trails::kernels
