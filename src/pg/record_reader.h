@@ -12,6 +12,11 @@
 #include "pg/bridge.h"
 #include "pg/column_type.h"
 
+extern "C" {
+#include "access/htup.h"
+#include "access/tupdesc.h"
+}
+
 namespace trails::pg {
 
 // Reads one record after the other; the row type is resolved when it changes, ALTER TABLE
@@ -41,6 +46,7 @@ class RecordReader {
 
   bool Convert(HeapTupleHeader record);
   void Resolve(HeapTupleHeader record);
+  Source FindSource(const InputColumn &input) const;
 
   std::vector<InputColumn> columns_;
   std::string model_;

@@ -1,0 +1,366 @@
+// May touch: PostgreSQL headers (through bridge.h), include/trails, src/core/data. Never Torch.
+// Before PostgreSQL's headers, which redefine printf.
+#include <fmt/format.h>
+
+#include "pg/row_reader.h"
+#include "pg/spi_session.h"
+
+extern "C" {
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "nodes/plannodes.h"
+#include "tcop/dest.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+}
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "pg/column_type.h"
+
+namespace trails::pg {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// The least memory of a value in a Column, bytes.
+constexpr std::int64_t kLeastValueBytes = 4;
+
+// Settings of the read, back to what they were at the end of the scope. While an exception
+// unwinds the (sub)transaction abort does it.
+class ReadSettings {
+ public:
+  ReadSettings() {
+    level_ = CallPg([] {
+      const int level = NewGUCNestLevel();
+      const auto off = [](const char *name) {
+        (void)set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                                false);
+      };
+      off("synchronize_seqscans");  // the order of rows must not depend on other sessions
+      off("jit");                   // compiling costs more than it saves in a bare scan
+      return level;
+    });
+  }
+  ~ReadSettings() {
+    if (std::uncaught_exceptions() == exceptions_) AtEOXact_GUC(true, level_);
+  }
+  ReadSettings(const ReadSettings &) = delete;
+  ReadSettings &operator=(const ReadSettings &) = delete;
+
+ private:
+  const int exceptions_ = std::uncaught_exceptions();
+  int level_ = 0;
+};
+
+std::string Bytes(double bytes) {
+  constexpr double kGigabyte = 1 << 30;
+  constexpr double kMegabyte = 1 << 20;
+  return bytes >= kGigabyte ? fmt::format("{:.1f} GB", bytes / kGigabyte)
+                            : fmt::format("{:.0f} MB", std::max(bytes / kMegabyte, 1.0));
+}
+
+[[noreturn]] void ThrowTooLarge(const std::string &relation, double rows, std::size_t columns,
+                                double needed, bool is_exact, std::int64_t limit) {
+  throw Error(
+      ErrorKind::kLimit, "relation " + Quoted(relation) + " does not fit in trails.memory_limit",
+      fmt::format("Reading {} {:.0f} rows of {} columns needs {} {}; the limit is {}.",
+                  is_exact ? "its" : "about", rows, columns, is_exact ? "more than" : "at least",
+                  Bytes(needed), Bytes(static_cast<double>(limit))),
+      "Leave columns out with exclude, pass a view with fewer rows, or have "
+      "trails.memory_limit raised.");
+}
+
+// How a value of a slot reaches its column.
+enum class Path : std::uint8_t { kInt2, kInt4, kInt8, kFloat4, kFloat8, kCell };
+
+Path PathOf(const ValueReader &reader, ColumnKind wanted) noexcept {
+  if (reader.kind != wanted) return Path::kCell;
+  switch (reader.base_type) {
+    case INT2OID: return Path::kInt2;
+    case INT4OID: return Path::kInt4;
+    case INT8OID: return Path::kInt8;
+    case FLOAT4OID: return Path::kFloat4;
+    case FLOAT8OID: return Path::kFloat8;
+    default: return Path::kCell;
+  }
+}
+
+// One column of the SELECT list and where it goes.
+struct Feed {
+  Column *column = nullptr;
+  Oid type = InvalidOid;
+  ColumnKind kind = ColumnKind::kFloat;
+  Path path = Path::kCell;
+  ValueReader reader;
+  Cell cell;  // kCell: the value of the row in hand
+};
+
+// Fills the columns from the rows of one scan. Two steps a row, because converting may ereport
+// and appending may throw: Convert is C, Append is C++.
+class RowSink {
+ public:
+  RowSink(const ReadRequest &request, const ResolvedRequest &resolved, Table *table)
+      : request_(request), resolved_(resolved) {
+    table->features.resize(resolved.features.size());
+    for (std::size_t i = 0; i < resolved.features.size(); ++i) {
+      Add(resolved.features[i], &table->features[i]);
+    }
+    if (resolved.target) Add(*resolved.target, &table->target);
+    if (resolved.split) Add(*resolved.split, &table->split.emplace(), TEXTOID);
+    if (resolved.group) Add(*resolved.group, &table->group.emplace());
+  }
+
+  std::size_t columns() const noexcept { return feeds_.size(); }
+  std::int64_t rows() const noexcept { return rows_; }
+  bool complete() const noexcept { return complete_; }
+  void ExpectRows(double rows) noexcept { expected_rows_ = rows; }
+
+  // Written like C. `context` outlives the scan.
+  void ResolveTypes(MemoryContext context) {
+    for (Feed &feed : feeds_) {
+      feed.reader = ResolveValueReader(feed.type, context);
+      feed.path = PathOf(feed.reader, feed.kind);
+      has_cells_ = has_cells_ || feed.path == Path::kCell;
+    }
+    row_context_ = AllocSetContextCreate(context, "trails row", ALLOCSET_DEFAULT_SIZES);
+  }
+
+  // Written like C.
+  void Convert(TupleTableSlot *slot) {
+    slot_getallattrs(slot);
+    if (!has_cells_) return;
+    MemoryContextReset(row_context_);
+    MemoryContext const caller = MemoryContextSwitchTo(row_context_);
+    const Datum *value = slot->tts_values;
+    const bool *is_null = slot->tts_isnull;
+    for (Feed &feed : feeds_) {
+      if (feed.path == Path::kCell) {
+        feed.reader.Read(*value, *is_null, &feed.cell);
+        (void)ConvertKind(feed.reader.kind, feed.kind, &feed.cell);
+      }
+      ++value;
+      ++is_null;
+    }
+    MemoryContextSwitchTo(caller);
+  }
+
+  // Returns false when the scan shall stop.
+  bool Append(const TupleTableSlot &slot) {
+    const Datum *value = slot.tts_values;
+    const bool *is_null = slot.tts_isnull;
+    for (const Feed &feed : feeds_) {
+      if (*is_null) {
+        feed.column->AppendNull();
+      } else {
+        AppendValue(feed, *value);
+      }
+      ++value;
+      ++is_null;
+    }
+    ++rows_;
+    if (rows_ >= next_look_) LookAround();
+    if (rows_ >= next_weighing_) Weigh();
+    return complete_;
+  }
+
+  void PublishRows() const {
+    if (request_.progress == nullptr) return;
+    request_.progress->rows_read.store(rows_, std::memory_order_relaxed);
+    if (request_.progress_session != nullptr) {
+      request_.progress_session->PublishNowAndThen(*request_.progress);
+    }
+  }
+
+ private:
+  void Add(const ResolvedColumn &column, Column *target, Oid read_as = InvalidOid) {
+    const bool as_text = read_as == TEXTOID;
+    const ColumnKind kind = as_text ? ColumnKind::kText : column.kind;
+    *target = Column(column.name, kind, column.sql_type);
+    Feed feed;
+    feed.column = target;
+    feed.type = as_text ? TEXTOID : column.type;
+    feed.kind = kind;
+    feeds_.push_back(feed);
+  }
+
+  static void AppendValue(const Feed &feed, Datum value) {
+    switch (feed.path) {
+      case Path::kInt2: feed.column->AppendInteger(DatumGetInt16(value)); return;
+      case Path::kInt4: feed.column->AppendInteger(DatumGetInt32(value)); return;
+      case Path::kInt8:
+        // The smallest bigint stands for NULL in a Column; see column_type.cpp.
+        feed.column->AppendInteger(
+            std::max<std::int64_t>(DatumGetInt64(value), Column::kNullInteger + 1));
+        return;
+      case Path::kFloat4: feed.column->AppendFloat(DatumGetFloat4(value)); return;
+      case Path::kFloat8: feed.column->AppendFloat(DatumGetFloat8(value)); return;
+      case Path::kCell: AppendCell(feed); return;
+    }
+  }
+
+  static void AppendCell(const Feed &feed) {
+    if (feed.cell.is_null) {
+      feed.column->AppendNull();
+      return;
+    }
+    switch (feed.kind) {
+      case ColumnKind::kInteger: feed.column->AppendInteger(feed.cell.integer); return;
+      case ColumnKind::kFloat: feed.column->AppendFloat(feed.cell.number); return;
+      case ColumnKind::kText: feed.column->AppendText(feed.cell.text); return;
+    }
+  }
+
+  // Looks at the clock every 1 to 4 ms, however fast rows come.
+  void LookAround() {
+    const Clock::time_point now = Clock::now();
+    if (now - last_look_ < milliseconds(1)) stride_ = std::min<std::int64_t>(stride_ * 2, 1 << 16);
+    if (now - last_look_ > milliseconds(4)) stride_ = std::max<std::int64_t>(stride_ / 2, 1);
+    last_look_ = now;
+    next_look_ = rows_ + stride_;
+    if (request_.read_until && now >= *request_.read_until) complete_ = false;
+    PublishRows();
+  }
+
+  // Weighing walks the dictionaries, hence at every sixteenth more rows only.
+  void Weigh() {
+    next_weighing_ = rows_ + std::max<std::int64_t>(rows_ / 16, 1 << 14);
+    if (request_.memory_limit_bytes <= 0) return;
+    std::int64_t held = 0;
+    for (const Feed &feed : feeds_) held += feed.column->bytes();
+    if (held <= request_.memory_limit_bytes) return;
+    const auto rows = static_cast<double>(rows_);
+    const bool is_exact = expected_rows_ <= rows;
+    const double all_rows = std::max(expected_rows_, rows);
+    ThrowTooLarge(resolved_.name, all_rows, columns(), static_cast<double>(held) / rows * all_rows,
+                  is_exact, request_.memory_limit_bytes);
+  }
+
+  const ReadRequest &request_;
+  const ResolvedRequest &resolved_;
+  std::vector<Feed> feeds_;
+  bool has_cells_ = false;
+  bool complete_ = true;
+  MemoryContext row_context_ = nullptr;
+  std::int64_t rows_ = 0;
+  std::int64_t stride_ = 1;
+  std::int64_t next_look_ = 1;
+  std::int64_t next_weighing_ = 1 << 14;
+  double expected_rows_ = 0;
+  Clock::time_point last_look_ = Clock::now();
+};
+
+// What the executor sees of a RowSink.
+struct SinkReceiver {
+  DestReceiver base;
+  RowSink *sink;
+};
+
+bool ReceiveRow(TupleTableSlot *slot, DestReceiver *self) {
+  RowSink *const sink = reinterpret_cast<SinkReceiver *>(self)->sink;
+  sink->Convert(slot);
+  return EnterCpp([=] { return sink->Append(*slot); });
+}
+
+SinkReceiver MakeReceiver(RowSink *sink) {
+  SinkReceiver receiver{};
+  receiver.base.receiveSlot = ReceiveRow;
+  receiver.base.rStartup = [](DestReceiver *, int, TupleDesc) {};
+  receiver.base.rShutdown = [](DestReceiver *) {};
+  receiver.base.rDestroy = [](DestReceiver *) {};
+  receiver.base.mydest = DestNone;
+  receiver.sink = sink;
+  return receiver;
+}
+
+std::string Query(const ResolvedRequest &resolved) {
+  std::string list;
+  const auto add = [&list](const std::string &expression) {
+    list += (list.empty() ? "" : ", ") + expression;
+  };
+  for (const ResolvedColumn &column : resolved.features) add(Quoted(column.name));
+  if (resolved.target) add(Quoted(resolved.target->name));
+  if (resolved.split) add("CAST(" + Quoted(resolved.split->name) + " AS pg_catalog.text)");
+  if (resolved.group) add(Quoted(resolved.group->name));
+  return "SELECT " + list + " FROM " + resolved.relation;
+}
+
+// The planner's estimate of the rows; 0 when there is none.
+double PlannedRows(SPIPlanPtr plan) {
+  CachedPlan *const cached = SPI_plan_get_cached_plan(plan);
+  if (cached == nullptr) return 0;
+  const PlannedStmt *const statement = linitial_node(PlannedStmt, cached->stmt_list);
+  const double rows = statement->planTree->plan_rows;
+  ReleaseCachedPlan(cached, nullptr);
+  return rows;
+}
+
+// Estimates for a table come from its size on disk and are sound; those for a view may be off by
+// orders of magnitude, and refuse nothing.
+void RefuseIfTooLarge(const ReadRequest &request, const ResolvedRequest &resolved,
+                      double planned_rows, std::size_t columns) {
+  const bool is_sound = resolved.relkind == RELKIND_RELATION ||
+                        resolved.relkind == RELKIND_MATVIEW ||
+                        resolved.relkind == RELKIND_PARTITIONED_TABLE;
+  const double least = planned_rows * static_cast<double>(columns) * kLeastValueBytes;
+  if (is_sound && request.memory_limit_bytes > 0 &&
+      least > static_cast<double>(request.memory_limit_bytes)) {
+    ThrowTooLarge(resolved.name, planned_rows, columns, least, false, request.memory_limit_bytes);
+  }
+}
+
+void Scan(const ReadRequest &request, const ResolvedRequest &resolved, RowSink *sink) {
+  const ReadSettings settings;
+  const SpiSession session;
+  const std::string query = Query(resolved);
+  // Cursor options 0: without CURSOR_OPT_PARALLEL_OK no plan is parallel.
+  SPIPlanPtr const plan = CallPg([&] {
+    SPIPlanPtr const prepared = SPI_prepare_cursor(query.c_str(), 0, nullptr, 0);
+    if (prepared == nullptr) elog(ERROR, "SPI_prepare failed: %d", SPI_result);
+    return prepared;
+  });
+  const double planned_rows = CallPg([=] { return PlannedRows(plan); });
+  RefuseIfTooLarge(request, resolved, planned_rows, sink->columns());
+  sink->ExpectRows(planned_rows);
+  SinkReceiver receiver = MakeReceiver(sink);
+  CallPg([&] {
+    sink->ResolveTypes(CurrentMemoryContext);
+    SPIExecuteOptions options{};
+    options.read_only = true;
+    options.must_return_tuples = true;
+    options.dest = &receiver.base;
+    const int code = SPI_execute_plan_extended(plan, &options);
+    if (code < 0) elog(ERROR, "SPI_execute_plan_extended failed: %d", code);
+  });
+}
+
+void TellSkipped(const ResolvedRequest &resolved) {
+  if (resolved.skipped_columns.empty()) return;
+  const std::vector<std::string> &skipped = resolved.skipped_columns;
+  Tell(Notice{NoticeLevel::kNotice,
+              fmt::format("skipping {} column{} of a type that is not supported: {}",
+                          skipped.size(), skipped.size() == 1 ? "" : "s", fmt::join(skipped, ", ")),
+              {},
+              "A view can convert them."});
+}
+
+}  // namespace
+
+ReadResult ReadTable(const ReadRequest &request) {
+  ResolvedRequest resolved = DescribeColumns(request);
+  TellSkipped(resolved);
+  ReadResult result;
+  result.table.relation = Quoted(resolved.schema) + "." + Quoted(resolved.name);
+  RowSink sink(request, resolved, &result.table);
+  Scan(request, resolved, &sink);
+  sink.PublishRows();
+  result.complete = sink.complete();
+  result.skipped_columns = std::move(resolved.skipped_columns);
+  return result;
+}
+
+}  // namespace trails::pg
