@@ -256,8 +256,8 @@ TEST_F(FilterCandidatesTest, AStopBeforeItBeginsIsCancelled) {
 TEST_F(FilterCandidatesTest, AStopInTheMiddleEndsItSoon) {
   std::stop_source source;
   control_.stop = source.get_token();
-  // Half a minute's work: it must be the stop that ends it.
-  const SearchSpace wide{"wide", {2048, 4096}, 5, 5};
+  // Some 15 seconds of work, 5 ms a candidate: it must be the stop that ends it.
+  const SearchSpace wide{"wide", {512, 640, 768, 896, 1024}, 5, 5};
   Clock::time_point stopped;
   const std::jthread canceller([&](const std::stop_token &test_ends) {
     while (progress_.candidates_scored == 0 && !test_ends.stop_requested()) {
@@ -266,11 +266,11 @@ TEST_F(FilterCandidatesTest, AStopInTheMiddleEndsItSoon) {
     stopped = Clock::now();
     source.request_stop();
   });
-  EXPECT_THROW(FilterCandidates(wide, 1000, Tfmem::kSynflow, 100, 2, 1, 2, Clock::time_point::max(),
-                                control_),
+  EXPECT_THROW(FilterCandidates(wide, SpaceSize(wide), Tfmem::kSynflow, 100, 2, 1, 2,
+                                Clock::time_point::max(), control_),
                Error);
   EXPECT_LT(Clock::now() - stopped, std::chrono::milliseconds(500));
-  EXPECT_LT(progress_.candidates_scored, 32);
+  EXPECT_LT(progress_.candidates_scored, SpaceSize(wide) / 2);
 }
 
 }  // namespace
