@@ -17,13 +17,13 @@ namespace trails {
 
 inline constexpr std::uint32_t kArtefactVersion = 1;
 
-// Cost: one copy of the weights.
+// Throws Error(kInternal) for a model with a defect (FindDefect), which ReadArtefact would refuse;
+// Error(kLimit) when something is counted beyond 2^32. Cost: one copy of the weights.
 std::string WriteArtefact(const Model &model);
 
 // Throws Error(kCorruptData) for anything but what WriteArtefact wrote: wrong magic, a newer
-// version (the HINT says so), truncated, wrong checksum, counts beyond the bytes left, shapes that
-// do not fit each other, ids outside the table, non-ascending knots. Never reads outside `bytes`
-// and never allocates more than a small multiple of bytes.size().
+// version (the HINT says so), truncated, wrong checksum, counts beyond the bytes left, and every
+// defect that FindDefect knows. Never reads outside `bytes` and never allocates more than a small multiple of bytes.size().
 Model ReadArtefact(std::string_view bytes);
 
 }  // namespace trails

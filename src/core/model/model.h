@@ -41,4 +41,13 @@ struct Model {
   std::vector<Network> networks;  // >= 1, the best one first
 };
 
+// Says in one sentence what makes `model` unfit to predict, or "" for a sound one. What a sound
+// model promises: columns that are all used, ids and NULL ids inside the embedding table and inside
+// their field, vocabularies and knots strictly ascending, classes that fit the task (2 .. 1,000 of
+// them), layers that chain from fields * embedding_width to the outputs, and finite numbers
+// everywhere, so that no prediction is NaN by storage.
+// With valid ids a Predictor over a sound model never reads outside its arrays.
+// Cost: one look at every number.
+std::string FindDefect(const Model &model);
+
 }  // namespace trails

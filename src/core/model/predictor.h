@@ -1,39 +1,57 @@
 // Predicts with a stored model, without Torch.
 //
-// May touch: src/core/data, src/core/model, src/kernels, Eigen. Never Torch or PostgreSQL.
+// May touch: src/core/data, src/core/model, src/kernels. Never Torch or PostgreSQL.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "core/model/dense.h"
 #include "core/model/model.h"
 
 namespace trails {
 
 // Not thread-safe: it owns scratch memory. One a thread, or one a backend.
+//
+// The answer for a row is the same to the last bit whether it is predicted alone or in a block,
+// and wherever it stands in the block.
 class Predictor {
  public:
   // Rows of a block that Predict works on at a time.
   static constexpr std::int64_t kBlockRows = 256;
 
+  // `model` must be sound (FindDefect), as ReadArtefact's always is; else the behaviour is
+  // undefined. Cost: a second copy of the layers' weights (not of the embedding tables).
   explicit Predictor(Model model);
 
   const Model &model() const noexcept { return model_; }
   std::int32_t outputs() const noexcept { return model_.target.outputs(); }
-  std::int64_t bytes() const noexcept;  // memory held
+  std::int64_t bytes() const noexcept;  // memory held, scratch included
 
   // Predicts encoded rows. ids [count, categorical], values [count, numeric] as Fields::EncodeRow
   // writes them; out [count, outputs()]: class probabilities, or the number in the target's unit.
   void Predict(const std::int32_t *ids, const float *values, std::int64_t count, float *out);
 
-  // The same for one row of cells, [fields.columns.size()]; out [outputs()].
+  // The same for one row of cells, [fields.columns.size()]; out [outputs()]. Allocates in the
+  // first call only. Throws Error(kInternal) for another number of cells.
   void PredictRow(std::span<const Cell> cells, float *out);
 
  private:
+  void Reserve(std::int64_t rows);  // scratch for blocks of `rows` rows
+  void PredictBlock(const std::int32_t *ids, const float *values, std::int64_t rows, float *out);
+  const float *RunNetwork(std::size_t index, const std::int32_t *ids, const float *values,
+                          std::int64_t rows, std::int64_t *stride);
+  void AddOutputs(const float *logits, std::int64_t rows, std::int64_t stride);
+
   Model model_;
   kernels::FieldPlan plan_;
-  std::vector<float> input_, hidden_, next_, logits_;
+  std::vector<std::vector<PackedLayer>> layers_;  // [networks]
+  std::int64_t input_width_ = 0;                  // floats of one gathered row, the widest network
+  std::int64_t hidden_width_ = 0;                 // floats of the widest layer's outputs
+  std::int64_t reserved_rows_ = 0;
+  std::vector<float> input_, hidden_, next_;
+  std::vector<double> sums_;  // [rows, outputs()], over the networks
   std::vector<std::int32_t> row_ids_;
   std::vector<float> row_values_;
 };
