@@ -11,7 +11,8 @@ build=$root/build
 shared=$root/../shared
 logs=$build/test-logs
 all_suites=(rooms format unit_base unit_engine golden regress isolation tap data pgxs sanitizers)
-wanted=("${@:-${all_suites[@]}}")
+wanted=("$@")
+[ $# -gt 0 ] || wanted=("${all_suites[@]}")
 passed=0 failed=0 skipped=0
 started_server=
 unset PGDATABASE PGHOST PGPORT PGUSER PGOPTIONS
@@ -188,7 +189,7 @@ suite_tap() {
 suite_data() {
   local script name
   export PGDATABASE=trails_test
-  server_start && "$pg_bindir/dropdb" --if-exists "$PGDATABASE" || return
+  server_start && "$pg_bindir/dropdb" --force --if-exists "$PGDATABASE" 2>&1 || return
   for script in "$root"/test/data/*.sh; do
     name=$(basename "$script" .sh)
     if [ ! -d "$shared/data" ]; then
