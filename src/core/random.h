@@ -22,8 +22,13 @@ class RandomStream {
     return RandomStream(RandomStream(seed + purpose * 0xD1342543DE82EF95ULL).Next());
   }
 
+  // This stream as it will be after `draws` more numbers. Cost: O(1).
+  RandomStream After(std::uint64_t draws) const noexcept {
+    return RandomStream(state_ + draws * kStep);
+  }
+
   std::uint64_t Next() noexcept {
-    state_ += 0x9E3779B97F4A7C15ULL;
+    state_ += kStep;
     std::uint64_t z = state_;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
@@ -52,6 +57,8 @@ class RandomStream {
   }
 
  private:
+  static constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15ULL;
+
   std::uint64_t state_;
 };
 

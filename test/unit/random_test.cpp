@@ -30,6 +30,14 @@ TEST(RandomStream, UniformIsTheTop53Bits) {
   }
 }
 
+TEST(RandomStream, AfterSkipsDraws) {
+  RandomStream stream(77);
+  for (std::uint64_t draws = 0; draws < 100; ++draws) {
+    const std::uint64_t next = RandomStream(77).After(draws).Next();
+    EXPECT_EQ(next, stream.Next());
+  }
+}
+
 TEST(RandomStream, SymmetricRoundsOnce) {
   RandomStream stream(12345);
   EXPECT_EQ(stream.Symmetric(0.3), static_cast<float>((2.0 * .13307966866142729 - 1.0) * 0.3));

@@ -1,7 +1,7 @@
 // The TFMEMs' arithmetic, written once over rows of weights: drawn beforehand for the tests,
 // drawn on the way for the filtering phase.
 //
-// May touch: src/core/space, src/core/random.h, include/trails.
+// May touch: src/core/space, src/core/random.h, src/kernels/simd.h, include/trails.
 #include "core/filtering/tfmem.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/random.h"
+#include "kernels/simd.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -24,6 +25,57 @@ std::vector<std::int32_t> Dims(const HiddenWidths &hidden, std::int32_t inputs,
   return dims;
 }
 
+// Draws the next `count` numbers of `stream` into `row`, each by itself and not from the one before
+// it: the loop becomes vector code, the numbers stay those of the stream.
+TRAILS_SIMD void DrawRow(RandomStream *stream, double bound, float *row, std::int32_t count) {
+  const RandomStream from = *stream;
+  for (std::int32_t i = 0; i < count; ++i) {
+    row[i] = from.After(static_cast<std::uint64_t>(i)).Symmetric(bound);
+  }
+  *stream = from.After(static_cast<std::uint64_t>(count));
+}
+
+// Sums of doubles in a fixed order of eight partial sums: fast without -ffast-math, and the same
+// on every machine.
+constexpr std::int32_t kLanes = 8;
+
+inline double AddLanes(const double (&lanes)[kLanes]) noexcept {
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+// sum_i |row_i| x_i
+TRAILS_SIMD double AbsoluteDot(const float *row, const double *x, std::int32_t count) {
+  double lanes[kLanes] = {};
+  std::int32_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::int32_t lane = 0; lane < kLanes; ++lane) {
+      lanes[lane] += std::fabs(static_cast<double>(row[i + lane])) * x[i + lane];
+    }
+  }
+  for (std::int32_t lane = 0; i < count; ++i, ++lane) {
+    lanes[lane] += std::fabs(static_cast<double>(row[i])) * x[i];
+  }
+  return AddLanes(lanes);
+}
+
+// sum_i row_i^2
+TRAILS_SIMD double SumOfSquares(const float *row, std::int32_t count) {
+  double lanes[kLanes] = {};
+  std::int32_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::int32_t lane = 0; lane < kLanes; ++lane) {
+      const auto value = static_cast<double>(row[i + lane]);
+      lanes[lane] += value * value;
+    }
+  }
+  for (std::int32_t lane = 0; i < count; ++i, ++lane) {
+    const auto value = static_cast<double>(row[i]);
+    lanes[lane] += value * value;
+  }
+  return AddLanes(lanes);
+}
+
 // The streams of one layer. Rows come in order, as the weights lie in memory.
 class LayerDraw {
  public:
@@ -34,7 +86,7 @@ class LayerDraw {
         bias_bound_(1.0 / std::sqrt(static_cast<double>(fan_in))) {}
 
   void NextRow(float *row, std::int32_t fan_in) noexcept {
-    for (std::int32_t i = 0; i < fan_in; ++i) row[i] = weights_.Symmetric(weight_bound_);
+    DrawRow(&weights_, weight_bound_, row, fan_in);
   }
   float NextBias() noexcept { return biases_.Symmetric(bias_bound_); }
 
@@ -101,21 +153,6 @@ class DrawnRows {
   float bias_ = 0;
 };
 
-// Sums term(i) over i < count. Eight partial sums in a fixed order: fast without
-// -ffast-math, and the same on every machine.
-template <typename Term>
-double SumInLanes(std::int32_t count, Term &&term) noexcept {
-  constexpr std::int32_t kLanes = 8;
-  double lanes[kLanes] = {};
-  std::int32_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int32_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
-  }
-  for (std::int32_t lane = 0; i < count; ++i, ++lane) lanes[lane] += term(i);
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
 template <typename Rows>
 double SynflowOver(Rows rows) {
   const std::vector<std::int32_t> &dims = rows.dims();
@@ -128,11 +165,7 @@ double SynflowOver(Rows rows) {
     const auto layers_above = static_cast<double>(layers - layer);
     for (double &flow : to) {
       const float *const row = rows.NextRow();
-      flow = SumInLanes(dims[layer - 1],
-                        [&](std::int32_t i) {
-                          return std::fabs(static_cast<double>(row[i])) *
-                                 from[static_cast<std::size_t>(i)];
-                        }) +
+      flow = AbsoluteDot(row, from.data(), dims[layer - 1]) +
              layers_above * std::fabs(static_cast<double>(rows.bias()));
     }
     from.swap(to);
@@ -150,10 +183,7 @@ double WeightNormOver(Rows rows) {
     rows.EnterLayer(layer);
     double squares = 0;
     for (std::int32_t unit = 0; unit < dims[layer]; ++unit) {
-      const float *const row = rows.NextRow();
-      squares += SumInLanes(dims[layer - 1], [row](std::int32_t i) {
-        return static_cast<double>(row[i]) * static_cast<double>(row[i]);
-      });
+      squares += SumOfSquares(rows.NextRow(), dims[layer - 1]);
     }
     score += std::sqrt(squares);
   }
