@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -35,8 +36,16 @@ class BlockedArray {
   }
   std::int64_t size() const noexcept { return size_; }
   std::int64_t bytes() const noexcept {
-    return static_cast<std::int64_t>(blocks_.size()) * kBlockValues *
-           static_cast<std::int64_t>(sizeof(T));
+    std::int64_t held = 0;
+    for (const auto &block : blocks_) held += block ? 1 : 0;
+    return held * kBlockValues * static_cast<std::int64_t>(sizeof(T));
+  }
+  // Frees the values [block * kBlockValues, (block + 1) * kBlockValues), which must not be read
+  // again; nothing happens beyond the last block.
+  void ReleaseBlock(std::int64_t block) noexcept {
+    if (block < static_cast<std::int64_t>(blocks_.size())) {
+      blocks_[static_cast<std::size_t>(block)].reset();
+    }
   }
   void clear() noexcept {
     blocks_.clear();
@@ -153,13 +162,24 @@ class Column {
 
   // Memory held, bytes; the dictionary's by estimate.
   std::int64_t bytes() const noexcept;  // src/core/data/column.cpp
-  // Frees the values; name, type and kind stay. The encoder calls it column by column.
+  // Frees the values and the dictionary; name, type, kind and rows() stay.
   void Release() noexcept;  // src/core/data/column.cpp
+  // Frees the values of rows block * 65,536 onwards, 65,536 of them. The encoder calls it block by
+  // block, so that a column and its encoded form are never both held whole.
+  void ReleaseBlock(std::int64_t block) noexcept;  // src/core/data/column.cpp
 
   static constexpr std::int64_t kNullInteger = std::numeric_limits<std::int64_t>::min();
 
  private:
   static constexpr std::int32_t kNullNarrow = std::numeric_limits<std::int32_t>::min();
+
+  // Lets the dictionary be asked with a string_view: no copy of text seen before.
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
 
   void AppendCode(std::int32_t code) {
     codes_.push_back(code);
@@ -178,7 +198,7 @@ class Column {
   BlockedArray<double> doubles_;
   // Keys own the strings; nodes never move, so the views below stay valid, also when the
   // column itself is moved.
-  std::unordered_map<std::string, std::int32_t> codes_by_text_;
+  std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>> codes_by_text_;
   std::vector<std::string_view> dictionary_;
 };
 

@@ -4,6 +4,7 @@
 // May touch: src/core/data, include/trails. Never Torch or PostgreSQL.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,11 @@ struct Dataset {
 };
 
 // Splits, fits the encoders and encodes; consumes the features of `table`. `notices` receives
-// what the user must know: NULL targets, constant columns left out, no test rows.
-// Throws what FitTarget, SplitRows, FitFields and ResolveMetric throw.
-Dataset BuildDataset(Table &&table, const SelectionOptions &options, std::vector<Notice> *notices);
+// what the user must know: NULL targets, rows of other split words, constant columns, no test rows.
+// Throws what FitTarget, SplitRows, FitFields and ResolveMetric throw; Error(kLimit) for more than
+// INT32_MAX rows or when the data would need more than options.memory_limit_bytes (the message
+// has the number), before anything is encoded; Error(kCancelled) on stop.
+Dataset BuildDataset(Table &&table, const SelectionOptions &options, std::vector<Notice> *notices,
+                     const std::stop_token &stop = {});
 
 }  // namespace trails
