@@ -22,6 +22,7 @@ struct CandidateRun {
   std::int64_t rung_start = 0;  // mini-batches at the start of the present rung
   std::int64_t rung_end = 0;    // and at its end
   double seconds = 0;           // trained so far
+  double look_seconds = 0;      // what its last look at the validation rows took
   bool busy = false;            // a thread is training it
   bool diverged = false;
 

@@ -4,6 +4,14 @@
 
 namespace trails {
 
+std::int64_t NetworkBytes(const Network &network) {
+  std::size_t floats = network.table.size() + network.bias.size();
+  for (const DenseLayer &layer : network.layers) {
+    floats += layer.weight.size() + layer.bias.size();
+  }
+  return static_cast<std::int64_t>(floats * sizeof(float));
+}
+
 void AddPredictions(std::span<const float> predictions, std::vector<float> *sum) {
   if (sum->empty()) {
     sum->assign(predictions.begin(), predictions.end());

@@ -18,7 +18,11 @@ struct Finalist {
   double valid = 0;             // its own validation metric
   Network network;
   std::vector<float> predictions;  // [validation rows, outputs]
+  double seconds_per_row = 0;      // what predicting took, on one thread
 };
+
+// Memory of its numbers, bytes.
+std::int64_t NetworkBytes(const Network &network);
 
 inline constexpr std::size_t kMostMembers = 8;
 

@@ -25,6 +25,7 @@ constexpr std::uint64_t kDropoutPurpose = 11;
 constexpr std::uint64_t kSeedPurpose = 12;
 constexpr double kStoreBytesPerSecond = 100e6;  // artefact to table, checksum and copy included
 constexpr double kFixedReserve = 0.02;          // seconds for what is too small to model
+constexpr double kReserveMargin = 1.3;          // test rows are colder than validation rows
 
 std::size_t CeilDivide(std::size_t a, std::size_t b) {
   return (a + b - 1) / b;
@@ -32,18 +33,27 @@ std::size_t CeilDivide(std::size_t a, std::size_t b) {
 
 }  // namespace
 
-double SuccessiveHalving::PredictSeconds(double rows) const {
+double SuccessiveHalving::LookSeconds(const CandidateRun &run) const {
   // Before the first look: predicting costs a third of training.
-  const double guess = unit_.seconds() * (runs_.empty() ? 0 : runs_.front()->row_cost) / 3;
-  return rows * std::max(seconds_per_row_, guess);
+  const double guess =
+      unit_.seconds() * run.row_cost / 3 * static_cast<double>(valid_labels_.size());
+  return run.look_seconds > 0 ? run.look_seconds : guess;
 }
 
 Clock::time_point SuccessiveHalving::Until() const {
-  const auto members = static_cast<double>(kMostMembers);
-  const double judging = PredictSeconds(static_cast<double>(data_.split.test.size())) * members /
-                         std::min<double>(options_.threads, members);
-  const double storing = members * static_cast<double>(largest_network_) / kStoreBytesPerSecond;
-  const std::chrono::duration<double> reserve(kFixedReserve + 1.2 * judging + storing);
+  // What comes after: the members' test predictions, spread over the threads, and the artefact.
+  double row_seconds = 0;
+  double longest = 0;
+  std::int64_t bytes = 0;
+  for (const Finalist &finalist : result_.finalists) {
+    row_seconds += finalist.seconds_per_row;
+    longest = std::max(longest, finalist.seconds_per_row);
+    bytes += NetworkBytes(finalist.network);
+  }
+  const double judging = static_cast<double>(data_.split.test.size()) *
+                         std::max(row_seconds / options_.threads, longest);
+  const std::chrono::duration<double> reserve(kFixedReserve + kReserveMargin * judging +
+                                              static_cast<double>(bytes) / kStoreBytesPerSecond);
   return control_.deadline - std::chrono::duration_cast<Clock::duration>(reserve);
 }
 

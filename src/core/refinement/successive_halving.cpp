@@ -22,14 +22,6 @@ constexpr std::int64_t kWarmUpSteps = 2;  // the first ones pay for pages and ca
 constexpr std::int64_t kCalibrationSteps = 12;
 constexpr auto kLongestWait = std::chrono::milliseconds(20);
 
-std::int64_t NetworkBytes(const Network &network) {
-  std::size_t floats = network.table.size() + network.bias.size();
-  for (const DenseLayer &layer : network.layers) {
-    floats += layer.weight.size() + layer.bias.size();
-  }
-  return static_cast<std::int64_t>(floats * sizeof(float));
-}
-
 }  // namespace
 
 SuccessiveHalving::SuccessiveHalving(const Dataset &data, const kernels::FieldPlan &plan,
@@ -186,8 +178,7 @@ void SuccessiveHalving::TrainTimed(CandidateRun *run, std::int64_t steps, double
   {
     // Time for a last look at what the steps have bought.
     const std::lock_guard lock(mutex_);
-    const std::chrono::duration<double> look(
-        1.2 * PredictSeconds(static_cast<double>(valid_labels_.size())));
+    const std::chrono::duration<double> look(1.2 * LookSeconds(*run));
     until = Until() - std::chrono::duration_cast<Clock::duration>(look);
   }
   bool time_is_up = false;
@@ -244,11 +235,17 @@ void SuccessiveHalving::Evaluate(CandidateRun *run, double loss) {
       PredictRows(data_, plan_, now.network, data_.split.valid, Interrupt(control_, until));
   now.valid = Judge(data_.metric, now.predictions, data_.target.outputs(), valid_labels_);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const bool finite = std::all_of(now.predictions.begin(), now.predictions.end(),
+                                  [](float p) { return std::isfinite(p); });
 
   const std::lock_guard lock(mutex_);
-  seconds_per_row_ =
-      std::max(seconds_per_row_, seconds / static_cast<double>(valid_labels_.size()));
-  largest_network_ = std::max(largest_network_, NetworkBytes(now.network));
+  if (!finite) {
+    run->diverged = true;
+    ++result_.diverged;
+    return;
+  }
+  run->look_seconds = seconds;
+  now.seconds_per_row = seconds / static_cast<double>(valid_labels_.size());
   CandidateResult &row = result_.candidates[static_cast<std::size_t>(run->candidate)];
   row.rung = std::max(row.rung, result_.rungs);
   row.epochs = run->trainer->epochs();

@@ -92,7 +92,7 @@ class SuccessiveHalving {
   }
   double PassSeconds(double row_cost) const;
   double SecondsLeft() const;
-  double PredictSeconds(double rows) const;
+  double LookSeconds(const CandidateRun &run) const;
   Clock::time_point Until() const;
 
   const Dataset &data_;
