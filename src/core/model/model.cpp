@@ -30,7 +30,6 @@ bool IsScale(double scale) noexcept {
 }
 
 std::string CategoricalDefect(const Field &field, ColumnKind kind) {
-  if (kind == ColumnKind::kFloat) return "It has categories of a floating-point column.";
   const bool is_text = kind == ColumnKind::kText;
   if (is_text ? !field.integers.empty() : !field.texts.empty()) {
     return "Its vocabulary is not of its column's kind.";
