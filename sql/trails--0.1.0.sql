@@ -1,0 +1,423 @@
+-- complain if the script is sourced in psql rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION trails" to load this file. \quit
+
+-- The schema belongs to the extension, so that DROP EXTENSION leaves nothing.
+CREATE SCHEMA trails;
+COMMENT ON SCHEMA trails IS 'finds, trains, keeps and serves the best deep model for a table';
+GRANT USAGE ON SCHEMA trails TO PUBLIC;
+
+-- State. Written only by the functions below, which check ownership themselves. No foreign keys:
+-- a parallel pg_restore would fail on them.
+
+CREATE TABLE trails.run (
+    run_id             bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    owner              regrole          NOT NULL,
+    source             text             NOT NULL,
+    source_oid         oid              NOT NULL,
+    target             name             NOT NULL,
+    state              text             NOT NULL CHECK (state IN ('finished', 'stopped')),
+    budget             interval         NOT NULL,
+    seconds            double precision NOT NULL,
+    over_budget_ms     bigint           NOT NULL,
+    seed               bigint           NOT NULL,
+    threads            integer          NOT NULL,
+    plan               jsonb            NOT NULL,
+    settings           jsonb            NOT NULL,
+    rows               bigint           NOT NULL,
+    train_rows         bigint           NOT NULL,
+    valid_rows         bigint           NOT NULL,
+    test_rows          bigint           NOT NULL,
+    all_rows_read      boolean          NOT NULL,
+    data_hash          text             NOT NULL,
+    columns            name[]           NOT NULL,
+    fields             text             NOT NULL,
+    task               text             NOT NULL,
+    metric             text             NOT NULL,
+    architecture       text             NOT NULL,
+    members            integer          NOT NULL,
+    valid              double precision,
+    test               double precision,
+    floor              double precision,
+    floor_valid        double precision,
+    candidates_scored  bigint           NOT NULL,
+    candidates_trained bigint           NOT NULL,
+    reading_seconds    double precision NOT NULL,
+    encoding_seconds   double precision NOT NULL,
+    filtering_seconds  double precision NOT NULL,
+    refinement_seconds double precision NOT NULL,
+    final_seconds      double precision NOT NULL,
+    storing_seconds    double precision NOT NULL,
+    versions           text             NOT NULL,
+    model_id           bigint           NOT NULL,
+    started_at         timestamptz      NOT NULL
+);
+COMMENT ON TABLE trails.run IS 'one row a model selection that ended well: what was asked, what was read, what came out, how long it took';
+COMMENT ON COLUMN trails.run.run_id IS 'number of the run';
+COMMENT ON COLUMN trails.run.owner IS 'role that called model_selection';
+COMMENT ON COLUMN trails.run.source IS 'relation read, with its schema, as it was called then';
+COMMENT ON COLUMN trails.run.source_oid IS 'oid of the relation read';
+COMMENT ON COLUMN trails.run.target IS 'column to predict';
+COMMENT ON COLUMN trails.run.state IS 'finished, or stopped before the plan was carried out (by stop_at, or by a cancel under trails.on_cancel = keep)';
+COMMENT ON COLUMN trails.run.budget IS 'wall time the caller gave';
+COMMENT ON COLUMN trails.run.seconds IS 'wall time taken, from the call to the stored model';
+COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it';
+COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
+COMMENT ON COLUMN trails.run.threads IS 'engine threads';
+COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k trained, u epochs of the first rung, rungs; n, k and u can be given back to model_selection';
+COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u';
+COMMENT ON COLUMN trails.run.rows IS 'rows read';
+COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
+COMMENT ON COLUMN trails.run.valid_rows IS 'rows that candidates were compared on';
+COMMENT ON COLUMN trails.run.test_rows IS 'rows looked at once, at the end; 0 without a test split';
+COMMENT ON COLUMN trails.run.all_rows_read IS 'false when reading was cut short to keep the budget';
+COMMENT ON COLUMN trails.run.data_hash IS '32 hex digits over the contents of the rows read, whatever their order';
+COMMENT ON COLUMN trails.run.columns IS 'feature columns read';
+COMMENT ON COLUMN trails.run.fields IS 'how each column was encoded, one line a field';
+COMMENT ON COLUMN trails.run.task IS 'binary, multiclass or regression';
+COMMENT ON COLUMN trails.run.metric IS 'what candidates were compared by';
+COMMENT ON COLUMN trails.run.architecture IS 'hidden widths of the best network; linear when the linear floor won';
+COMMENT ON COLUMN trails.run.members IS 'networks whose outputs the model averages';
+COMMENT ON COLUMN trails.run.valid IS 'metric of the model on the validation rows';
+COMMENT ON COLUMN trails.run.test IS 'metric of the model on the test rows; NULL without them';
+COMMENT ON COLUMN trails.run.floor IS 'metric of a linear model on the test rows (on the validation rows without them)';
+COMMENT ON COLUMN trails.run.floor_valid IS 'metric of a linear model on the validation rows';
+COMMENT ON COLUMN trails.run.candidates_scored IS 'candidates scored in the filtering phase';
+COMMENT ON COLUMN trails.run.candidates_trained IS 'candidates trained in the refinement phase';
+COMMENT ON COLUMN trails.run.reading_seconds IS 'time to read the relation';
+COMMENT ON COLUMN trails.run.encoding_seconds IS 'time to split and encode the rows';
+COMMENT ON COLUMN trails.run.filtering_seconds IS 'time of the filtering phase';
+COMMENT ON COLUMN trails.run.refinement_seconds IS 'time of the refinement phase';
+COMMENT ON COLUMN trails.run.final_seconds IS 'time to choose the mean of finalists, look at the test rows and write the model';
+COMMENT ON COLUMN trails.run.storing_seconds IS 'time to store candidates, epochs and the model';
+COMMENT ON COLUMN trails.run.versions IS 'versions of the software that decide the numbers';
+COMMENT ON COLUMN trails.run.model_id IS 'model that came out; it may have been dropped since';
+COMMENT ON COLUMN trails.run.started_at IS 'when model_selection was called';
+
+CREATE TABLE trails.candidate (
+    candidate_id bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    run_id       bigint           NOT NULL,
+    number       integer          NOT NULL,
+    architecture text             NOT NULL,
+    rank         integer          NOT NULL,
+    score        double precision,
+    params       bigint           NOT NULL,
+    dropout      double precision NOT NULL,
+    seed         bigint           NOT NULL,
+    rung         integer,
+    epochs       double precision NOT NULL,
+    metric       double precision,
+    seconds      double precision NOT NULL
+);
+CREATE INDEX candidate_run_id_number ON trails.candidate (run_id, number);
+COMMENT ON TABLE trails.candidate IS 'every candidate that a run scored';
+COMMENT ON COLUMN trails.candidate.candidate_id IS 'number of the candidate among those of all runs';
+COMMENT ON COLUMN trails.candidate.run_id IS 'run that scored it';
+COMMENT ON COLUMN trails.candidate.number IS 'position within the run, from 0; trails.epoch refers to it';
+COMMENT ON COLUMN trails.candidate.architecture IS 'hidden widths, input side first, joined by -';
+COMMENT ON COLUMN trails.candidate.rank IS 'place by score, 1 is the best';
+COMMENT ON COLUMN trails.candidate.score IS 'training-free score (TFMEM), higher is better';
+COMMENT ON COLUMN trails.candidate.params IS 'trainable numbers outside the embedding table';
+COMMENT ON COLUMN trails.candidate.dropout IS 'dropout rate drawn for its training';
+COMMENT ON COLUMN trails.candidate.seed IS 'seed of its initial weights and data order, 64 bits, written as a signed number';
+COMMENT ON COLUMN trails.candidate.rung IS 'last rung it was trained in, from 0; NULL when it was not trained';
+COMMENT ON COLUMN trails.candidate.epochs IS 'epochs trained in all, may be a fraction';
+COMMENT ON COLUMN trails.candidate.metric IS 'best metric on the validation rows; NULL when it was not trained';
+COMMENT ON COLUMN trails.candidate.seconds IS 'training time on one thread';
+
+CREATE TABLE trails.epoch (
+    epoch_id   bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    run_id     bigint           NOT NULL,
+    candidate  integer          NOT NULL,
+    rung       integer          NOT NULL,
+    epoch      double precision NOT NULL,
+    train_loss double precision,
+    metric     double precision,
+    seconds    double precision NOT NULL
+);
+CREATE INDEX epoch_run_id_candidate ON trails.epoch (run_id, candidate);
+COMMENT ON TABLE trails.epoch IS 'every evaluation of every trained candidate: its learning curve';
+COMMENT ON COLUMN trails.epoch.epoch_id IS 'number of the evaluation among those of all runs, in the order in which they happened';
+COMMENT ON COLUMN trails.epoch.run_id IS 'run that trained the candidate';
+COMMENT ON COLUMN trails.epoch.candidate IS 'candidate.number within the run';
+COMMENT ON COLUMN trails.epoch.rung IS 'rung of the refinement phase, from 0';
+COMMENT ON COLUMN trails.epoch.epoch IS 'passes over the training rows so far, may be a fraction';
+COMMENT ON COLUMN trails.epoch.train_loss IS 'mean training loss since the evaluation before';
+COMMENT ON COLUMN trails.epoch.metric IS 'metric on the validation rows';
+COMMENT ON COLUMN trails.epoch.seconds IS 'when, in seconds since the run began';
+
+CREATE TABLE trails.model (
+    model_id     bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    owner        regrole          NOT NULL,
+    readers      regrole[]        NOT NULL DEFAULT '{}',
+    name         name             NOT NULL CHECK (name <> ''),
+    source       text             NOT NULL,
+    source_oid   oid              NOT NULL,
+    target       name             NOT NULL,
+    task         text             NOT NULL,
+    architecture text             NOT NULL,
+    members      integer          NOT NULL,
+    metric       text             NOT NULL,
+    valid        double precision,
+    test         double precision,
+    floor        double precision,
+    bytes        bigint           NOT NULL,
+    run_id       bigint           NOT NULL,
+    created_at   timestamptz      NOT NULL
+);
+CREATE INDEX model_name_owner ON trails.model (name, owner);
+COMMENT ON TABLE trails.model IS 'trained models; several of one owner and name are its versions, the newest (largest model_id) serves';
+COMMENT ON COLUMN trails.model.model_id IS 'number of the model';
+COMMENT ON COLUMN trails.model.owner IS 'role that may change, grant and drop the model';
+COMMENT ON COLUMN trails.model.readers IS 'roles that may predict with it besides the owner; 0 stands for everybody (PUBLIC)';
+COMMENT ON COLUMN trails.model.name IS 'name to predict with';
+COMMENT ON COLUMN trails.model.source IS 'relation it was trained on, with its schema, as it was called then';
+COMMENT ON COLUMN trails.model.source_oid IS 'oid of the relation it was trained on';
+COMMENT ON COLUMN trails.model.target IS 'column it predicts';
+COMMENT ON COLUMN trails.model.task IS 'binary, multiclass or regression';
+COMMENT ON COLUMN trails.model.architecture IS 'hidden widths of its best network; linear for a linear model';
+COMMENT ON COLUMN trails.model.members IS 'networks whose outputs it averages';
+COMMENT ON COLUMN trails.model.metric IS 'what it was chosen by';
+COMMENT ON COLUMN trails.model.valid IS 'metric on the validation rows';
+COMMENT ON COLUMN trails.model.test IS 'metric on the test rows; NULL without them';
+COMMENT ON COLUMN trails.model.floor IS 'metric of a linear model on the same rows';
+COMMENT ON COLUMN trails.model.bytes IS 'size of the stored model';
+COMMENT ON COLUMN trails.model.run_id IS 'run that made it';
+COMMENT ON COLUMN trails.model.created_at IS 'when it was stored';
+
+CREATE TABLE trails.model_part (
+    part_id  bigint  PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    model_id bigint  NOT NULL,
+    part     integer NOT NULL,
+    bytes    bytea   NOT NULL,
+    UNIQUE (model_id, part)
+);
+-- Weights do not compress: storing them as they are saves the attempt.
+ALTER TABLE trails.model_part ALTER COLUMN bytes SET STORAGE EXTERNAL;
+COMMENT ON TABLE trails.model_part IS 'the bytes of each model, in parts of at most 16 MB';
+COMMENT ON COLUMN trails.model_part.part_id IS 'number of the part among those of all models';
+COMMENT ON COLUMN trails.model_part.model_id IS 'model it belongs to';
+COMMENT ON COLUMN trails.model_part.part IS 'position within the model, from 0';
+COMMENT ON COLUMN trails.model_part.bytes IS 'the part; all parts in order are the model, versioned and checksummed';
+
+CREATE TABLE trails.search_space (
+    space_id   bigint    PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    name       name      NOT NULL CHECK (name <> ''),
+    kind       text      NOT NULL DEFAULT 'mlp' CHECK (kind = 'mlp'),
+    widths     integer[] NOT NULL,
+    min_layers integer   NOT NULL,
+    max_layers integer   NOT NULL,
+    owner      regrole,
+    UNIQUE NULLS NOT DISTINCT (name, owner)
+);
+COMMENT ON TABLE trails.search_space IS 'architecture spaces that model_selection can search; see add_search_space';
+COMMENT ON COLUMN trails.search_space.space_id IS 'number of the space';
+COMMENT ON COLUMN trails.search_space.name IS 'name to give to model_selection';
+COMMENT ON COLUMN trails.search_space.kind IS 'kind of network: mlp, a multi-layer perceptron';
+COMMENT ON COLUMN trails.search_space.widths IS 'units a hidden layer may have, ascending';
+COMMENT ON COLUMN trails.search_space.min_layers IS 'fewest hidden layers';
+COMMENT ON COLUMN trails.search_space.max_layers IS 'most hidden layers';
+COMMENT ON COLUMN trails.search_space.owner IS 'role that added it; NULL for a built-in one, which everybody may use';
+
+INSERT INTO trails.search_space (name, widths, min_layers, max_layers) VALUES
+    ('tabular', '{16,32,64,96,128,192,256,384}', 1, 4),
+    ('mlp20', '{8,16,24,32,48,64,80,96,112,128,144,160,176,192,208,224,240,256,384,512}', 4, 4),
+    ('mlp10', '{8,16,32,48,96,112,144,176,240,384}', 4, 4);
+
+SELECT pg_catalog.pg_extension_config_dump('trails.run', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.run_run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.candidate', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.candidate_candidate_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.epoch', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.epoch_epoch_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.model', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.model_model_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.model_part', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.model_part_part_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.search_space', 'WHERE owner IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('trails.search_space_space_id_seq', '');
+
+-- Rights: everybody may look, and sees what is theirs.
+
+ALTER TABLE trails.run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.candidate ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.epoch ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.model ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.model_part ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.search_space ENABLE ROW LEVEL SECURITY;
+
+GRANT SELECT ON trails.run, trails.candidate, trails.epoch, trails.model, trails.model_part,
+    trails.search_space TO PUBLIC;
+
+CREATE POLICY own ON trails.run FOR SELECT
+    USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own ON trails.run IS 'runs of the roles whose privileges the caller has';
+
+CREATE POLICY own ON trails.candidate FOR SELECT
+    USING (EXISTS (SELECT FROM trails.run WHERE run.run_id = candidate.run_id));
+COMMENT ON POLICY own ON trails.candidate IS 'candidates of the runs that the caller sees';
+
+CREATE POLICY own ON trails.epoch FOR SELECT
+    USING (EXISTS (SELECT FROM trails.run WHERE run.run_id = epoch.run_id));
+COMMENT ON POLICY own ON trails.epoch IS 'epochs of the runs that the caller sees';
+
+CREATE POLICY own_or_granted ON trails.model FOR SELECT
+    USING (pg_catalog.pg_has_role(owner::oid, 'USAGE')
+           OR 0::oid = ANY (readers::oid[])
+           OR EXISTS (SELECT FROM pg_catalog.unnest(readers) AS reader
+                      WHERE pg_catalog.pg_has_role(reader::oid, 'USAGE')));
+COMMENT ON POLICY own_or_granted ON trails.model IS 'models that the caller owns or may predict with';
+
+-- A grant lets a role predict; the bytes, which hold values of the training rows, stay the owner's.
+CREATE POLICY own ON trails.model_part FOR SELECT
+    USING (EXISTS (SELECT FROM trails.model
+                   WHERE model.model_id = model_part.model_id
+                         AND pg_catalog.pg_has_role(model.owner::oid, 'USAGE')));
+COMMENT ON POLICY own ON trails.model_part IS 'bytes of the models that the caller owns';
+
+CREATE POLICY own_or_built_in ON trails.search_space FOR SELECT
+    USING (owner IS NULL OR pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own_or_built_in ON trails.search_space IS 'built-in spaces, and those of the roles whose privileges the caller has';
+
+-- Views
+
+CREATE VIEW trails.models WITH (security_invoker = true) AS
+SELECT m.name AS model,
+       pg_catalog.row_number() OVER (PARTITION BY m.owner, m.name ORDER BY m.model_id) AS version,
+       m.owner, m.source, m.target, m.task, m.architecture, m.metric, m.valid, m.test, m.floor,
+       m.bytes, m.run_id, m.created_at
+FROM trails.model AS m;
+COMMENT ON VIEW trails.models IS 'models that the caller owns or may predict with; the highest version of a name serves';
+COMMENT ON COLUMN trails.models.version IS 'counts the models of one owner and name, oldest first; dropping one closes the gap';
+
+CREATE VIEW trails.runs WITH (security_invoker = true) AS
+SELECT r.run_id, r.source, r.target, r.state, r.budget, r.seconds, r.over_budget_ms, r.plan,
+       m.name AS model, r.started_at
+FROM trails.run AS r LEFT JOIN trails.model AS m USING (model_id);
+COMMENT ON VIEW trails.runs IS 'the caller''s model selections that ended well';
+COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it is dropped';
+
+CREATE VIEW trails.candidates WITH (security_invoker = true) AS
+SELECT c.run_id, c.architecture, c.rank, c.score, c.params, c.rung, c.epochs, c.metric, c.seconds
+FROM trails.candidate AS c;
+COMMENT ON VIEW trails.candidates IS 'every candidate that the caller''s runs scored';
+
+GRANT SELECT ON trails.models, trails.runs, trails.candidates TO PUBLIC;
+
+-- Selection
+
+CREATE FUNCTION trails.model_selection(
+    source regclass, target name, budget interval DEFAULT '1 min',
+    features name[] DEFAULT NULL, exclude name[] DEFAULT NULL,
+    split name DEFAULT NULL, group_by name DEFAULT NULL,
+    task text DEFAULT 'auto', metric text DEFAULT 'auto',
+    categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
+    encoding text DEFAULT 'piecewise_linear', space text DEFAULT 'tabular',
+    tfmem text DEFAULT 'random',
+    n integer DEFAULT NULL, k integer DEFAULT NULL, u integer DEFAULT NULL,
+    stop_at double precision DEFAULT NULL, model_name name DEFAULT NULL,
+    seed bigint DEFAULT 0, options jsonb DEFAULT NULL,
+    OUT run_id bigint, OUT model name, OUT architecture text, OUT task text, OUT metric text,
+    OUT valid double precision, OUT test double precision, OUT floor double precision,
+    OUT candidates_scored bigint, OUT candidates_trained bigint,
+    OUT seconds double precision, OUT over_budget_ms bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'trails_model_selection'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.model_selection IS
+'finds, trains and stores the best model for a column of a relation, within the budget of wall time';
+
+-- Prediction
+
+CREATE FUNCTION trails.predict(model text, record record) RETURNS text
+AS 'MODULE_PATHNAME', 'trails_predict' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION trails.predict IS
+'the most probable class, or the number, as text; columns are matched by name; NULL for a NULL record';
+
+CREATE FUNCTION trails.predict_number(model text, record record) RETURNS double precision
+AS 'MODULE_PATHNAME', 'trails_predict_number' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION trails.predict_number IS
+'the number, or for two classes the probability of the second of classes(model)';
+
+CREATE FUNCTION trails.predict_proba(model text, record record) RETURNS double precision[]
+AS 'MODULE_PATHNAME', 'trails_predict_proba' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION trails.predict_proba IS 'the probability of each class, in the order of classes(model)';
+
+CREATE FUNCTION trails.classes(model text) RETURNS text[]
+AS 'MODULE_PATHNAME', 'trails_classes' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION trails.classes IS 'the classes that a model tells apart, as text; NULL for a regression model';
+
+CREATE FUNCTION trails.predict_batch(model text, source regclass, key name)
+RETURNS TABLE (key text, prediction text, number double precision)
+AS 'MODULE_PATHNAME', 'trails_predict_batch' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000;
+COMMENT ON FUNCTION trails.predict_batch IS
+'predicts every row of a relation in blocks: its key, the prediction as text, and the number (regression), the probability of the second class (two classes) or of the predicted class (more)';
+
+CREATE FUNCTION trails.evaluate(model text, source regclass)
+RETURNS TABLE (metric text, value double precision, rows bigint)
+AS 'MODULE_PATHNAME', 'trails_evaluate' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 3;
+COMMENT ON FUNCTION trails.evaluate IS
+'every metric that fits the model''s task, over all rows of a relation that has the target column';
+
+-- Progress
+
+CREATE FUNCTION trails.progress_rows(
+    OUT pid integer, OUT role oid, OUT relation oid, OUT phase text, OUT rows_read bigint,
+    OUT scored bigint, OUT trained bigint, OUT rung bigint, OUT epochs bigint,
+    OUT best double precision, OUT elapsed double precision, OUT budget double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'trails_progress' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION trails.progress_rows IS
+'the rows of trails.progress, times in seconds';
+
+CREATE VIEW trails.progress WITH (security_invoker = true) AS
+SELECT p.pid, p.role::regrole AS role, nullif(p.relation, 0)::regclass AS source, p.phase,
+       p.rows_read, p.scored, p.trained, p.rung, p.epochs, p.best,
+       pg_catalog.make_interval(secs => p.elapsed) AS elapsed,
+       pg_catalog.make_interval(secs => p.budget) AS budget,
+       pg_catalog.concat(
+           '[', pg_catalog.rpad(pg_catalog.repeat('#', (20 * d.done)::integer), 20, '.'), '] ',
+           pg_catalog.lpad((100 * d.done)::integer::text, 3), ' % ', p.phase) AS bar
+FROM trails.progress_rows() AS p,
+     LATERAL (SELECT CASE WHEN p.budget > 0 THEN least(1, p.elapsed / p.budget) ELSE 1 END AS done)
+         AS d;
+COMMENT ON VIEW trails.progress IS
+'model selections that run now, in all sessions, as far as the caller may see them; watch it with \watch';
+COMMENT ON COLUMN trails.progress.phase IS 'reading, encoding, filtering, refinement, final or storing';
+COMMENT ON COLUMN trails.progress.scored IS 'candidates scored so far';
+COMMENT ON COLUMN trails.progress.trained IS 'candidates trained so far';
+COMMENT ON COLUMN trails.progress.epochs IS 'epochs of all candidates together';
+COMMENT ON COLUMN trails.progress.best IS 'best metric on the validation rows so far';
+COMMENT ON COLUMN trails.progress.bar IS 'the share of the budget that has passed, as text';
+GRANT SELECT ON trails.progress TO PUBLIC;
+
+-- Models
+
+CREATE FUNCTION trails.drop_model(model text, version integer DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_drop_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.drop_model IS 'drops a model, or one version of it; its run stays';
+
+CREATE FUNCTION trails.rename_model(model text, new_name name) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_rename_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.rename_model IS 'renames a model with all its versions';
+
+CREATE FUNCTION trails.grant_model(model text, role name) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_grant_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.grant_model IS
+'lets a role (or public: everybody) predict with a model, its versions and those to come';
+
+CREATE FUNCTION trails.revoke_model(model text, role name) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_revoke_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.revoke_model IS 'takes back what grant_model gave';
+
+-- Search spaces
+
+CREATE FUNCTION trails.add_search_space(
+    name name, widths integer[], min_layers integer, max_layers integer)
+RETURNS void
+AS 'MODULE_PATHNAME', 'trails_add_search_space' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.add_search_space IS
+'adds a space of perceptrons with min_layers to max_layers hidden layers (1 to 8), each of one of the widths (1 to 4096, ascending)';
+
+CREATE FUNCTION trails.drop_search_space(name name) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_drop_search_space' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.drop_search_space IS 'drops a search space that the caller added';

@@ -1,0 +1,53 @@
+#include "pg/model_cache.h"
+
+#include <list>
+#include <map>
+
+#include "core/model/artefact.h"
+
+namespace trails::pg {
+
+namespace {
+
+using Models = std::list<std::shared_ptr<LoadedModel>>;
+
+struct Cache {
+  Models models;  // the most recently used first
+  std::map<ModelKey, Models::iterator> by_key;
+  std::int64_t bytes = 0;
+
+  void DropBeyond(std::int64_t limit) {
+    while (bytes > limit && models.size() > 1) {
+      bytes -= models.back()->predictor.bytes();
+      by_key.erase(models.back()->row.key);
+      models.pop_back();
+    }
+  }
+};
+
+// Never destroyed: the process ends with it.
+Cache &TheCache() {
+  static auto *const cache = new Cache;
+  return *cache;
+}
+
+}  // namespace
+
+std::shared_ptr<LoadedModel> OpenModel(std::string_view name) {
+  Cache &cache = TheCache();
+  ModelRow row = FindModel(name);
+  if (const auto found = cache.by_key.find(row.key); found != cache.by_key.end()) {
+    cache.models.splice(cache.models.begin(), cache.models, found->second);
+    cache.models.front()->row = std::move(row);  // it may have been renamed
+    return cache.models.front();
+  }
+  Predictor predictor(ReadArtefact(ReadModelBytes(row)));
+  auto loaded = std::make_shared<LoadedModel>(LoadedModel{std::move(row), std::move(predictor)});
+  cache.models.push_front(loaded);
+  cache.by_key[loaded->row.key] = cache.models.begin();
+  cache.bytes += loaded->predictor.bytes();
+  cache.DropBeyond(kModelCacheBytes);
+  return loaded;
+}
+
+}  // namespace trails::pg

@@ -1,0 +1,174 @@
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/model_catalog.h"
+
+extern "C" {
+#include "utils/acl.h"
+}
+
+#include "pg/catalog_session.h"
+
+namespace trails::pg {
+
+namespace {
+
+// $1 is the name, $2 the caller. One row an owner, the caller's own first; two rows tell that
+// the name is ambiguous. Visibility is the same as in the policy on trails.model.
+constexpr const char *kFindByName =
+    "SELECT DISTINCT ON (owner = $2, owner::oid) model_id, owner::oid, bytes, "
+    "created_at, name "
+    "FROM trails.model "
+    "WHERE name = $1 AND (pg_has_role($2, owner::oid, 'USAGE') OR 0::oid = ANY (readers::oid[]) "
+    "OR EXISTS (SELECT FROM unnest(readers) AS reader WHERE pg_has_role($2, reader::oid, "
+    "'USAGE'))) "
+    "ORDER BY owner = $2 DESC, owner::oid, model_id DESC LIMIT 2";
+constexpr const char *kFindByOwnerAndName =
+    "SELECT DISTINCT ON (owner = $2, owner::oid) model_id, owner::oid, bytes, "
+    "created_at, name "
+    "FROM trails.model "
+    "WHERE concat(pg_get_userbyid(owner::oid), '.', name) = $1 "
+    "AND (pg_has_role($2, owner::oid, 'USAGE') OR 0::oid = ANY (readers::oid[]) "
+    "OR EXISTS (SELECT FROM unnest(readers) AS reader WHERE pg_has_role($2, reader::oid, "
+    "'USAGE'))) "
+    "ORDER BY owner = $2 DESC, owner::oid, model_id DESC LIMIT 2";
+
+SqlParameters NameAndCaller(CatalogSession &catalog, std::string_view model) {
+  SqlParameters parameters;
+  parameters.AddText(model).AddOid(catalog.caller());
+  return parameters;
+}
+
+[[noreturn]] void ThrowAmbiguous(const std::string &model) {
+  const char *const name = model.c_str();
+  CallPg([=] {
+    ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_FUNCTION), errmsg("model \"%s\" is not unique", name),
+                    errdetail("Roles of several owners granted a model of this name."),
+                    errhint("Write it with its owner, as in 'owner.%s'.", name)));
+  });
+  pg_unreachable();
+}
+
+ModelRow Find(CatalogSession &catalog, std::string_view model) {
+  std::uint64_t found = catalog.ReadOften(kFindByName, NameAndCaller(catalog, model));
+  if (found == 0 && model.find('.') != std::string_view::npos) {
+    found = catalog.ReadOften(kFindByOwnerAndName, NameAndCaller(catalog, model));
+  }
+  if (found == 0) {
+    throw Error(ErrorKind::kUndefinedObject, fmt::format("model \"{}\" does not exist", model), {},
+                "The view trails.models lists the models that you may use.");
+  }
+  ModelRow row;
+  row.owner = catalog.ObjectId(0, 1);
+  if (found > 1 && row.owner != catalog.caller()) ThrowAmbiguous(std::string(model));
+  row.key = {CatalogTable("model"), catalog.Bigint(0, 0), catalog.Bigint(0, 3)};
+  row.bytes = catalog.Bigint(0, 2);
+  row.name = catalog.Text(0, 4);
+  return row;
+}
+
+ModelRow FindOwned(CatalogSession &catalog, std::string_view model) {
+  ModelRow row = Find(catalog, model);
+  const Oid caller = catalog.caller();
+  const Oid owner = row.owner;
+  const char *const name = row.name.c_str();
+  CallPg([=] {
+    if (has_privs_of_role(caller, owner)) return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("must be owner of model \"%s\"", name)));
+  });
+  return row;
+}
+
+// 0 stands for everybody.
+Oid RoleOrPublic(const std::string &role) {
+  if (role == "public") return InvalidOid;
+  const char *const name = role.c_str();
+  return CallPg([=] { return get_role_oid(name, false); });
+}
+
+// $1 owner, $2 name, $3 role.
+void ChangeReaders(std::string_view model, const std::string &role, const char *update) {
+  WithCatalog([&](CatalogSession &catalog) {
+    const ModelRow row = FindOwned(catalog, model);
+    SqlParameters parameters;
+    parameters.AddOid(row.owner).AddText(row.name).AddOid(RoleOrPublic(role));
+    catalog.Write(update, parameters);
+  });
+}
+
+}  // namespace
+
+ModelRow FindModel(std::string_view model) {
+  return WithCatalog([&](CatalogSession &catalog) { return Find(catalog, model); });
+}
+
+std::string ReadModelBytes(const ModelRow &row) {
+  return WithCatalog([&](CatalogSession &catalog) {
+    SqlParameters parameters;
+    parameters.AddBigint(row.key.model_id);
+    const std::uint64_t parts = catalog.ReadOften(
+        "SELECT bytes FROM trails.model_part WHERE model_id = $1 ORDER BY part", parameters);
+    std::string bytes;
+    bytes.reserve(static_cast<std::size_t>(row.bytes));
+    for (std::uint64_t part = 0; part < parts; ++part) catalog.AppendBytes(part, 0, &bytes);
+    if (static_cast<std::int64_t>(bytes.size()) != row.bytes) {
+      throw Error(ErrorKind::kCorruptData, fmt::format("model \"{}\" is incomplete", row.name),
+                  fmt::format("{} bytes are stored of {}.", bytes.size(), row.bytes));
+    }
+    return bytes;
+  });
+}
+
+void DropModel(std::string_view model, std::optional<std::int32_t> version) {
+  WithCatalog([&](CatalogSession &catalog) {
+    const ModelRow row = FindOwned(catalog, model);
+    SqlParameters parameters;
+    parameters.AddOid(row.owner).AddText(row.name).AddInteger(version.value_or(0));
+    const std::uint64_t dropped = catalog.Write(
+        "WITH numbered AS ("
+        "SELECT model_id, row_number() OVER (ORDER BY model_id) AS version "
+        "FROM trails.model WHERE owner = $1 AND name = $2), "
+        "dropped AS (DELETE FROM trails.model WHERE model_id IN ("
+        "SELECT model_id FROM numbered WHERE $3 = 0 OR version = $3) RETURNING model_id) "
+        "DELETE FROM trails.model_part WHERE model_id IN (SELECT model_id FROM dropped)",
+        parameters);
+    if (dropped == 0) {
+      throw Error(
+          ErrorKind::kUndefinedObject,
+          fmt::format("version {} of model \"{}\" does not exist", version.value_or(0), row.name));
+    }
+  });
+}
+
+void RenameModel(std::string_view model, std::string_view new_name) {
+  if (new_name.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "name of a model must not be empty");
+  }
+  WithCatalog([&](CatalogSession &catalog) {
+    const ModelRow row = FindOwned(catalog, model);
+    SqlParameters taken;
+    taken.AddOid(row.owner).AddText(new_name);
+    if (catalog.Write("SELECT FROM trails.model WHERE owner = $1 AND name = $2 LIMIT 1", taken) >
+        0) {
+      throw Error(ErrorKind::kDuplicateObject,
+                  fmt::format("model \"{}\" already exists", new_name));
+    }
+    SqlParameters parameters;
+    parameters.AddOid(row.owner).AddText(row.name).AddText(new_name);
+    catalog.Write("UPDATE trails.model SET name = $3 WHERE owner = $1 AND name = $2", parameters);
+  });
+}
+
+void GrantModel(std::string_view model, const std::string &role) {
+  ChangeReaders(model, role,
+                "UPDATE trails.model SET readers = array_append(readers, $3::regrole) "
+                "WHERE owner = $1 AND name = $2 AND NOT $3 = ANY (readers::oid[])");
+}
+
+void RevokeModel(std::string_view model, const std::string &role) {
+  ChangeReaders(model, role,
+                "UPDATE trails.model SET readers = array_remove(readers, $3::regrole) "
+                "WHERE owner = $1 AND name = $2 AND $3 = ANY (readers::oid[])");
+}
+
+}  // namespace trails::pg

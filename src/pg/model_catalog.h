@@ -1,0 +1,60 @@
+// Rows of trails.model and trails.model_part: who may use which model, and the models' bytes.
+//
+// A model is written 'name', or 'owner.name' where models of several owners share the name. The
+// caller's own model comes first. Of one owner's models of that name the newest serves.
+//
+// May touch: include/trails, PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pg/bridge.h"
+
+namespace trails::pg {
+
+// What tells a model from all others, also after DROP EXTENSION and CREATE EXTENSION.
+struct ModelKey {
+  Oid catalog = InvalidOid;     // of the table trails.model
+  std::int64_t model_id = 0;    //
+  std::int64_t created_at = 0;  // as timestamptz stores it
+
+  auto operator<=>(const ModelKey &) const = default;
+};
+
+// A model that the caller may use.
+struct ModelRow {
+  ModelKey key;
+  std::string name;
+  Oid owner = InvalidOid;
+  std::int64_t bytes = 0;
+};
+
+// Throws Error(kUndefinedObject) when there is none that the caller may use; PgError (42725) when
+// models of several other owners have the name. Cost: one index look-up through a kept plan.
+ModelRow FindModel(std::string_view model);
+
+// The stored bytes. Throws Error(kCorruptData) when a part is missing; PgError.
+std::string ReadModelBytes(const ModelRow &row);
+
+// These four act on a model of the caller, or of a role whose privileges the caller has.
+// Throw what FindModel throws; PgError (42501) when the caller may use the model but is not its
+// owner.
+
+// Drops all versions, or one (counted from 1, oldest first; Error(kUndefinedObject) if there is
+// no such version).
+void DropModel(std::string_view model, std::optional<std::int32_t> version);
+
+// Renames all versions. Throws Error(kDuplicateObject) when the owner has a model of that name,
+// kInvalidArgument for an empty name.
+void RenameModel(std::string_view model, std::string_view new_name);
+
+// Grants the use of all versions; role "public" stands for everybody. Granting twice is no error,
+// nor is revoking what was not granted. Throw PgError (42704) for a role that does not exist.
+void GrantModel(std::string_view model, const std::string &role);
+void RevokeModel(std::string_view model, const std::string &role);
+
+}  // namespace trails::pg
