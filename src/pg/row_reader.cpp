@@ -17,6 +17,8 @@ extern "C" {
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "pg/column_type.h"
@@ -100,8 +102,11 @@ struct Feed {
   Cell cell;  // kCell: the value of the row in hand
 };
 
-// Fills the columns from the rows of one scan. Two steps a row, because converting may ereport
-// and appending may throw: Convert is C, Append is C++.
+// Fills the columns from the rows of one scan.
+//
+// Converting a value may ereport and appending one may throw, so these are two steps: Stage is C,
+// Append is C++. Values that need no conversion wait in a batch, because filling one column after
+// the other is twice as fast as filling all of them row by row.
 class RowSink {
  public:
   RowSink(const ReadRequest &request, const ResolvedRequest &resolved, Table *table)
@@ -113,10 +118,13 @@ class RowSink {
     if (resolved.target) Add(*resolved.target, &table->target);
     if (resolved.split) Add(*resolved.split, &table->split.emplace(), TEXTOID);
     if (resolved.group) Add(*resolved.group, &table->group.emplace());
+    // A batch of 32 kB stays in the first-level cache.
+    batch_rows_ = std::clamp<std::size_t>(4096 / feeds_.size(), 16, 512);
+    values_.resize(batch_rows_ * feeds_.size());
+    nulls_ = std::make_unique<bool[]>(batch_rows_ * feeds_.size());
   }
 
   std::size_t columns() const noexcept { return feeds_.size(); }
-  std::int64_t rows() const noexcept { return rows_; }
   bool complete() const noexcept { return complete_; }
   void ExpectRows(double rows) noexcept { expected_rows_ = rows; }
 
@@ -130,50 +138,38 @@ class RowSink {
     row_context_ = AllocSetContextCreate(context, "trails row", ALLOCSET_DEFAULT_SIZES);
   }
 
-  // Written like C.
-  void Convert(TupleTableSlot *slot) {
+  // Written like C. True when Append must follow before the next row.
+  bool Stage(TupleTableSlot *slot) {
     slot_getallattrs(slot);
-    if (!has_cells_) return;
-    MemoryContextReset(row_context_);
-    MemoryContext const caller = MemoryContextSwitchTo(row_context_);
-    const Datum *value = slot->tts_values;
-    const bool *is_null = slot->tts_isnull;
-    for (Feed &feed : feeds_) {
-      if (feed.path == Path::kCell) {
-        feed.reader.Read(*value, *is_null, &feed.cell);
-        (void)ConvertKind(feed.reader.kind, feed.kind, &feed.cell);
-      }
-      ++value;
-      ++is_null;
-    }
-    MemoryContextSwitchTo(caller);
+    const std::size_t at = staged_ * feeds_.size();
+    std::memcpy(&values_[at], slot->tts_values, feeds_.size() * sizeof(Datum));
+    std::memcpy(&nulls_[at], slot->tts_isnull, feeds_.size());
+    ++staged_;
+    if (has_cells_) ReadCells(&values_[at], &nulls_[at]);
+    return has_cells_ || staged_ == batch_rows_ ||
+           rows_ + static_cast<std::int64_t>(staged_) >= next_look_;
   }
 
-  // Returns false when the scan shall stop.
-  bool Append(const TupleTableSlot &slot) {
-    const Datum *value = slot.tts_values;
-    const bool *is_null = slot.tts_isnull;
-    for (const Feed &feed : feeds_) {
-      if (*is_null) {
-        feed.column->AppendNull();
-      } else {
-        AppendValue(feed, *value);
+  // Appends what Stage left. Returns false when the scan shall stop.
+  bool Append() {
+    if (has_cells_) {
+      for (const Feed &feed : feeds_) {
+        if (feed.path == Path::kCell) AppendCell(feed);
       }
-      ++value;
-      ++is_null;
     }
-    ++rows_;
+    if (staged_ < batch_rows_ && rows_ + static_cast<std::int64_t>(staged_) < next_look_) {
+      return true;
+    }
+    Flush();
     if (rows_ >= next_look_) LookAround();
     if (rows_ >= next_weighing_) Weigh();
     return complete_;
   }
 
-  void PublishRows() const {
-    if (request_.progress == nullptr) return;
-    request_.progress->rows_read.store(rows_, std::memory_order_relaxed);
-    if (request_.progress_session != nullptr) {
-      request_.progress_session->PublishNowAndThen(*request_.progress);
-    }
+  // Appends the rest after the last row.
+  void Finish() {
+    Flush();
+    PublishRows();
   }
 
  private:
@@ -188,18 +184,52 @@ class RowSink {
     feeds_.push_back(feed);
   }
 
-  static void AppendValue(const Feed &feed, Datum value) {
+  // Written like C.
+  void ReadCells(const Datum *value, const bool *is_null) {
+    MemoryContextReset(row_context_);
+    MemoryContext const caller = MemoryContextSwitchTo(row_context_);
+    for (Feed &feed : feeds_) {
+      if (feed.path == Path::kCell) {
+        feed.reader.Read(*value, *is_null, &feed.cell);
+        (void)ConvertKind(feed.reader.kind, feed.kind, &feed.cell);
+      }
+      ++value;
+      ++is_null;
+    }
+    MemoryContextSwitchTo(caller);
+  }
+
+  void Flush() {
+    const Datum *value = values_.data();
+    const bool *is_null = nulls_.get();
+    for (const Feed &feed : feeds_) FlushColumn(feed, value++, is_null++);
+    rows_ += static_cast<std::int64_t>(staged_);
+    staged_ = 0;
+  }
+
+  void FlushColumn(const Feed &feed, const Datum *values, const bool *nulls) {
+    Column *const column = feed.column;
+    const auto each = [&](auto append) {
+      for (std::size_t row = 0; row < staged_; ++row) {
+        if (nulls[row * feeds_.size()]) {
+          column->AppendNull();
+        } else {
+          append(values[row * feeds_.size()]);
+        }
+      }
+    };
     switch (feed.path) {
-      case Path::kInt2: feed.column->AppendInteger(DatumGetInt16(value)); return;
-      case Path::kInt4: feed.column->AppendInteger(DatumGetInt32(value)); return;
+      case Path::kInt2: each([=](Datum v) { column->AppendInteger(DatumGetInt16(v)); }); return;
+      case Path::kInt4: each([=](Datum v) { column->AppendInteger(DatumGetInt32(v)); }); return;
       case Path::kInt8:
         // The smallest bigint stands for NULL in a Column; see column_type.cpp.
-        feed.column->AppendInteger(
-            std::max<std::int64_t>(DatumGetInt64(value), Column::kNullInteger + 1));
+        each([=](Datum v) {
+          column->AppendInteger(std::max<std::int64_t>(DatumGetInt64(v), Column::kNullInteger + 1));
+        });
         return;
-      case Path::kFloat4: feed.column->AppendFloat(DatumGetFloat4(value)); return;
-      case Path::kFloat8: feed.column->AppendFloat(DatumGetFloat8(value)); return;
-      case Path::kCell: AppendCell(feed); return;
+      case Path::kFloat4: each([=](Datum v) { column->AppendFloat(DatumGetFloat4(v)); }); return;
+      case Path::kFloat8: each([=](Datum v) { column->AppendFloat(DatumGetFloat8(v)); }); return;
+      case Path::kCell: return;
     }
   }
 
@@ -226,6 +256,14 @@ class RowSink {
     PublishRows();
   }
 
+  void PublishRows() const {
+    if (request_.progress == nullptr) return;
+    request_.progress->rows_read.store(rows_, std::memory_order_relaxed);
+    if (request_.progress_session != nullptr) {
+      request_.progress_session->PublishNowAndThen(*request_.progress);
+    }
+  }
+
   // Weighing walks the dictionaries, hence at every sixteenth more rows only.
   void Weigh() {
     next_weighing_ = rows_ + std::max<std::int64_t>(rows_ / 16, 1 << 14);
@@ -243,6 +281,10 @@ class RowSink {
   const ReadRequest &request_;
   const ResolvedRequest &resolved_;
   std::vector<Feed> feeds_;
+  std::size_t batch_rows_ = 0;
+  std::size_t staged_ = 0;     // rows in the batch
+  std::vector<Datum> values_;  // [batch_rows_, feeds]
+  std::unique_ptr<bool[]> nulls_;
   bool has_cells_ = false;
   bool complete_ = true;
   MemoryContext row_context_ = nullptr;
@@ -262,8 +304,8 @@ struct SinkReceiver {
 
 bool ReceiveRow(TupleTableSlot *slot, DestReceiver *self) {
   RowSink *const sink = reinterpret_cast<SinkReceiver *>(self)->sink;
-  sink->Convert(slot);
-  return EnterCpp([=] { return sink->Append(*slot); });
+  if (!sink->Stage(slot)) return true;
+  return EnterCpp([=] { return sink->Append(); });
 }
 
 SinkReceiver MakeReceiver(RowSink *sink) {
@@ -357,7 +399,7 @@ ReadResult ReadTable(const ReadRequest &request) {
   result.table.relation = Quoted(resolved.schema) + "." + Quoted(resolved.name);
   RowSink sink(request, resolved, &result.table);
   Scan(request, resolved, &sink);
-  sink.PublishRows();
+  sink.Finish();
   result.complete = sink.complete();
   result.skipped_columns = std::move(resolved.skipped_columns);
   return result;
