@@ -179,6 +179,29 @@ TEST_F(FilterCandidatesTest, RanksTheDrawBestFirst) {
   }
 }
 
+TEST_F(FilterCandidatesTest, ScoresTheWholeOfALargeSpace) {
+  const auto ranked = FilterCandidates(kTwenty, SpaceSize(kTwenty) + 1, Tfmem::kParams, 100, 2, 9,
+                                       3, Clock::time_point::max(), control_);
+  std::set<std::int64_t> seen;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    seen.insert(IndexOf(kTwenty, ranked[i].widths));
+    ASSERT_EQ(ranked[i].score, static_cast<double>(CountParameters(ranked[i].widths, 100, 2)));
+    if (i > 0) {
+      ASSERT_GE(ranked[i - 1].score, ranked[i].score);
+    }
+  }
+  EXPECT_EQ(ranked.size(), 160'000u);
+  EXPECT_EQ(seen.size(), 160'000u);
+  EXPECT_EQ(progress_.candidates_scored, 160'000);
+}
+
+TEST_F(FilterCandidatesTest, TimeEndsADrawThatNoMemoryCouldHold) {
+  const auto ranked = FilterCandidates(kDeep, SpaceSize(kDeep), Tfmem::kParams, 100, 2, 9, 2,
+                                       Clock::now() + std::chrono::milliseconds(50), control_);
+  EXPECT_GE(ranked.size(), 1u);
+  EXPECT_LT(static_cast<std::int64_t>(ranked.size()), SpaceSize(kDeep) / 100);
+}
+
 TEST_F(FilterCandidatesTest, TiesKeepTheEarlierDraw) {
   // One input and one output: 2-3 and 3-2 have the same number of parameters.
   const SearchSpace space{"ties", {2, 3, 4, 5, 6, 7}, 2, 2};

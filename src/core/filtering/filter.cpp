@@ -23,23 +23,53 @@ namespace {
 // Streams of the draw: one for the order of the depths, one for each depth's permutation.
 constexpr std::uint64_t kDepthOrderPurpose = 0x66696C74;  // "filt"
 
-// The candidates of one depth, in random order.
-struct Stratum {
-  std::int32_t layers;
-  std::int64_t size;
-  RandomPermutation order;
-};
+// Candidates are drawn in blocks, so that a stop is seen however many are asked for.
+constexpr std::int64_t kBlockCandidates = 16'384;
 
-std::vector<Stratum> Strata(const SearchSpace &space, std::uint64_t seed) {
-  std::vector<Stratum> strata;
-  for (std::int32_t layers = space.min_layers; layers <= space.max_layers; ++layers) {
-    const std::int64_t size = SpaceSizeAtDepth(space, layers);
-    const auto purpose = kDepthOrderPurpose + static_cast<std::uint64_t>(layers);
-    strata.push_back(
-        {layers, size, RandomPermutation(size, RandomStream::ForPurpose(seed, purpose))});
+// The draw of SampleCandidates, one candidate at a time.
+class StratifiedDraw {
+ public:
+  StratifiedDraw(const SearchSpace &space, std::uint64_t seed)
+      : space_(space), depth_order_(RandomStream::ForPurpose(seed, kDepthOrderPurpose)) {
+    for (std::int32_t layers = space.min_layers; layers <= space.max_layers; ++layers) {
+      const std::int64_t size = SpaceSizeAtDepth(space, layers);
+      const auto purpose = kDepthOrderPurpose + static_cast<std::uint64_t>(layers);
+      strata_.push_back(
+          {layers, size, RandomPermutation(size, RandomStream::ForPurpose(seed, purpose))});
+    }
+    at_ = strata_.size();
   }
-  return strata;
-}
+
+  // At most SpaceSize times.
+  HiddenWidths Next() {
+    if (at_ == strata_.size()) BeginTurn();
+    const Stratum &stratum = strata_[at_++];
+    return CandidateAtDepth(space_, stratum.layers, stratum.order(turn_));
+  }
+
+ private:
+  // The candidates of one depth, in random order.
+  struct Stratum {
+    std::int32_t layers;
+    std::int64_t size;
+    RandomPermutation order;
+  };
+
+  // In each turn every depth that is not used up gives one candidate. The order of the depths
+  // is random, for a draw that ends within a turn must not favour the same ones every time.
+  void BeginTurn() {
+    ++turn_;
+    std::erase_if(strata_, [this](const Stratum &stratum) { return turn_ >= stratum.size; });
+    depth_order_.Shuffle(strata_.data(), static_cast<std::int64_t>(strata_.size()));
+    at_ = 0;
+  }
+
+  const SearchSpace &space_;
+  RandomStream depth_order_;
+  std::vector<Stratum> strata_;
+  std::int64_t turn_ = -1;
+  std::size_t at_ = 0;
+};
 
 // What the threads of one filtering phase share: candidates are taken from the front, each by
 // one thread, and whoever takes one finishes it; so those scored are always the first ones.
@@ -55,6 +85,9 @@ class SharedScoring {
         seed_(seed),
         until_(until),
         control_(control) {}
+
+  // Every candidate before `first` is scored. Call it when no thread works.
+  void ContinueFrom(std::size_t first) noexcept { next_ = first; }
 
   // Scores candidates until none is left, time is up or a thread failed. Never throws.
   void Work() noexcept {
@@ -130,20 +163,11 @@ void RunThreads(SharedScoring *scoring, std::int64_t threads) {
 
 std::vector<HiddenWidths> SampleCandidates(const SearchSpace &space, std::int64_t n,
                                            std::uint64_t seed) {
-  n = std::min(n, SpaceSize(space));
+  n = std::clamp<std::int64_t>(n, 0, SpaceSize(space));
   std::vector<HiddenWidths> sample;
-  sample.reserve(static_cast<std::size_t>(std::max<std::int64_t>(n, 0)));
-  std::vector<Stratum> strata = Strata(space, seed);
-  RandomStream turns = RandomStream::ForPurpose(seed, kDepthOrderPurpose);
-  for (std::int64_t turn = 0; static_cast<std::int64_t>(sample.size()) < n; ++turn) {
-    std::erase_if(strata, [turn](const Stratum &stratum) { return turn >= stratum.size; });
-    // A draw that ends within a turn must not favour the same depths every time.
-    turns.Shuffle(strata.data(), static_cast<std::int64_t>(strata.size()));
-    for (const Stratum &stratum : strata) {
-      if (static_cast<std::int64_t>(sample.size()) == n) break;
-      sample.push_back(CandidateAtDepth(space, stratum.layers, stratum.order(turn)));
-    }
-  }
+  sample.reserve(static_cast<std::size_t>(n));
+  StratifiedDraw draw(space, seed);
+  for (std::int64_t i = 0; i < n; ++i) sample.push_back(draw.Next());
   return sample;
 }
 
@@ -151,14 +175,21 @@ std::vector<ScoredCandidate> FilterCandidates(const SearchSpace &space, std::int
                                               std::int32_t inputs, std::int32_t outputs,
                                               std::uint64_t seed, std::int32_t threads,
                                               Clock::time_point until, const RunControl &control) {
+  n = std::clamp<std::int64_t>(n, 1, SpaceSize(space));
   std::vector<ScoredCandidate> candidates;
-  for (HiddenWidths &widths : SampleCandidates(space, n, seed)) {
-    candidates.push_back({std::move(widths), 0, 0});
-  }
   SharedScoring scoring(&candidates, tfmem, inputs, outputs, seed, until, control);
-  RunThreads(&scoring,
-             std::min<std::int64_t>(threads, static_cast<std::int64_t>(candidates.size())));
-  candidates.resize(scoring.Finish());
+  StratifiedDraw draw(space, seed);
+  for (std::int64_t drawn = 0; drawn < n;) {
+    const std::int64_t block = std::min(n - drawn, kBlockCandidates);
+    for (std::int64_t i = 0; i < block; ++i) candidates.push_back({draw.Next(), 0, 0});
+    scoring.ContinueFrom(static_cast<std::size_t>(drawn));
+    drawn += block;
+    RunThreads(&scoring, std::min<std::int64_t>(threads, block));
+    const std::size_t scored = scoring.Finish();
+    if (scored == candidates.size()) continue;
+    candidates.resize(scored);
+    break;
+  }
   if (tfmem != Tfmem::kRandom) {
     std::stable_sort(
         candidates.begin(), candidates.end(),
