@@ -81,8 +81,8 @@ void PutRow(const PgBackendStatus &backend, std::int64_t now, ReturnSetInfo *res
       Int64GetDatum(slot[kSlotRung]),
       Int64GetDatum(slot[kSlotEpochs]),
       Float8GetDatum(best),
-      Float8GetDatum(static_cast<double>(now - slot[kSlotStart]) * 1e-9),
-      Float8GetDatum(static_cast<double>(slot[kSlotBudget]) * 1e-9),
+      Float8GetDatum(static_cast<double>(now - slot[kSlotStart]) / 1e9),
+      Float8GetDatum(static_cast<double>(slot[kSlotBudget]) / 1e9),
   };
   bool nulls[std::size(values)] = {};
   nulls[2] = !OidIsValid(backend.st_progress_command_target);
