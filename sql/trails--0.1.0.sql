@@ -94,7 +94,6 @@ COMMENT ON COLUMN trails.run.model_id IS 'model that came out; it may have been 
 COMMENT ON COLUMN trails.run.started_at IS 'when model_selection was called';
 
 CREATE TABLE trails.candidate (
-    candidate_id bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     run_id       bigint           NOT NULL,
     number       integer          NOT NULL,
     architecture text             NOT NULL,
@@ -106,11 +105,10 @@ CREATE TABLE trails.candidate (
     rung         integer,
     epochs       double precision NOT NULL,
     metric       double precision,
-    seconds      double precision NOT NULL
+    seconds      double precision NOT NULL,
+    PRIMARY KEY (run_id, number)
 );
-CREATE INDEX candidate_run_id_number ON trails.candidate (run_id, number);
 COMMENT ON TABLE trails.candidate IS 'every candidate that a run scored';
-COMMENT ON COLUMN trails.candidate.candidate_id IS 'number of the candidate among those of all runs';
 COMMENT ON COLUMN trails.candidate.run_id IS 'run that scored it';
 COMMENT ON COLUMN trails.candidate.number IS 'position within the run, from 0; trails.epoch refers to it';
 COMMENT ON COLUMN trails.candidate.architecture IS 'hidden widths, input side first, joined by -';
@@ -125,19 +123,19 @@ COMMENT ON COLUMN trails.candidate.metric IS 'best metric on the validation rows
 COMMENT ON COLUMN trails.candidate.seconds IS 'training time on one thread';
 
 CREATE TABLE trails.epoch (
-    epoch_id   bigint           PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     run_id     bigint           NOT NULL,
+    number     integer          NOT NULL,
     candidate  integer          NOT NULL,
     rung       integer          NOT NULL,
     epoch      double precision NOT NULL,
     train_loss double precision,
     metric     double precision,
-    seconds    double precision NOT NULL
+    seconds    double precision NOT NULL,
+    PRIMARY KEY (run_id, number)
 );
-CREATE INDEX epoch_run_id_candidate ON trails.epoch (run_id, candidate);
 COMMENT ON TABLE trails.epoch IS 'every evaluation of every trained candidate: its learning curve';
-COMMENT ON COLUMN trails.epoch.epoch_id IS 'number of the evaluation among those of all runs, in the order in which they happened';
 COMMENT ON COLUMN trails.epoch.run_id IS 'run that trained the candidate';
+COMMENT ON COLUMN trails.epoch.number IS 'position within the run, from 0';
 COMMENT ON COLUMN trails.epoch.candidate IS 'candidate.number within the run';
 COMMENT ON COLUMN trails.epoch.rung IS 'rung of the refinement phase, from 0';
 COMMENT ON COLUMN trails.epoch.epoch IS 'passes over the training rows so far, may be a fraction';
@@ -185,16 +183,14 @@ COMMENT ON COLUMN trails.model.run_id IS 'run that made it';
 COMMENT ON COLUMN trails.model.created_at IS 'when it was stored';
 
 CREATE TABLE trails.model_part (
-    part_id  bigint  PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     model_id bigint  NOT NULL,
     part     integer NOT NULL,
     bytes    bytea   NOT NULL,
-    UNIQUE (model_id, part)
+    PRIMARY KEY (model_id, part)
 );
 -- Weights do not compress: storing them as they are saves the attempt.
 ALTER TABLE trails.model_part ALTER COLUMN bytes SET STORAGE EXTERNAL;
 COMMENT ON TABLE trails.model_part IS 'the bytes of each model, in parts of at most 16 MB';
-COMMENT ON COLUMN trails.model_part.part_id IS 'number of the part among those of all models';
 COMMENT ON COLUMN trails.model_part.model_id IS 'model it belongs to';
 COMMENT ON COLUMN trails.model_part.part IS 'position within the model, from 0';
 COMMENT ON COLUMN trails.model_part.bytes IS 'the part; all parts in order are the model, versioned and checksummed';
@@ -226,13 +222,10 @@ INSERT INTO trails.search_space (name, widths, min_layers, max_layers) VALUES
 SELECT pg_catalog.pg_extension_config_dump('trails.run', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.run_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.candidate', '');
-SELECT pg_catalog.pg_extension_config_dump('trails.candidate_candidate_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.epoch', '');
-SELECT pg_catalog.pg_extension_config_dump('trails.epoch_epoch_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.model', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.model_part', '');
-SELECT pg_catalog.pg_extension_config_dump('trails.model_part_part_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.search_space', 'WHERE owner IS NOT NULL');
 SELECT pg_catalog.pg_extension_config_dump('trails.search_space_space_id_seq', '');
 

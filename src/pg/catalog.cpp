@@ -29,20 +29,12 @@ void StoreCandidates(CatalogSession &catalog, std::int64_t run_id,
   SqlParameters values;
   values.AddBigint(run_id);
   values.AddArray(TEXTOID, candidates, [](C c) { return TextElement(c.architecture); })
-      .AddArray(INT4OID, candidates,
-                [](C c) {
-                  return ArrayElement{Int32GetDatum(c.rank), false};
-                })
+      .AddArray(INT4OID, candidates, [](C c) { return IntegerElement(c.rank); })
       .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.score); })
-      .AddArray(INT8OID, candidates,
-                [](C c) {
-                  return ArrayElement{Int64GetDatum(c.params), false};
-                })
+      .AddArray(INT8OID, candidates, [](C c) { return BigintElement(c.params); })
       .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.dropout); })
       .AddArray(INT8OID, candidates,
-                [](C c) {
-                  return ArrayElement{Int64GetDatum(static_cast<std::int64_t>(c.seed)), false};
-                })
+                [](C c) { return BigintElement(static_cast<std::int64_t>(c.seed)); })
       .AddArray(INT4OID, candidates,
                 [](C c) {
                   return ArrayElement{Int32GetDatum(c.rung), c.rung < 0};
@@ -56,8 +48,7 @@ void StoreCandidates(CatalogSession &catalog, std::int64_t run_id,
       "SELECT $1, number - 1, architecture, rank, score, params, dropout, seed, rung, epochs, "
       "metric, seconds "
       "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) WITH ORDINALITY AS c "
-      "(architecture, rank, score, params, dropout, seed, rung, epochs, metric, seconds, number) "
-      "ORDER BY number",
+      "(architecture, rank, score, params, dropout, seed, rung, epochs, metric, seconds, number)",
       values);
 }
 
@@ -67,24 +58,18 @@ void StoreEpochs(CatalogSession &catalog, std::int64_t run_id,
   using E = const EpochResult &;
   SqlParameters values;
   values.AddBigint(run_id);
-  values
-      .AddArray(INT4OID, epochs,
-                [](E e) {
-                  return ArrayElement{Int32GetDatum(e.candidate), false};
-                })
-      .AddArray(INT4OID, epochs,
-                [](E e) {
-                  return ArrayElement{Int32GetDatum(e.rung), false};
-                })
+  values.AddArray(INT4OID, epochs, [](E e) { return IntegerElement(e.candidate); })
+      .AddArray(INT4OID, epochs, [](E e) { return IntegerElement(e.rung); })
       .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.epoch); })
       .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.train_loss); })
       .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.metric); })
       .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.seconds); });
   catalog.Write(
-      "INSERT INTO trails.epoch (run_id, candidate, rung, epoch, train_loss, metric, seconds) "
-      "SELECT $1, candidate, rung, epoch, train_loss, metric, seconds "
+      "INSERT INTO trails.epoch (run_id, number, candidate, rung, epoch, train_loss, metric, "
+      "seconds) "
+      "SELECT $1, number - 1, candidate, rung, epoch, train_loss, metric, seconds "
       "FROM unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY AS e "
-      "(candidate, rung, epoch, train_loss, metric, seconds, number) ORDER BY number",
+      "(candidate, rung, epoch, train_loss, metric, seconds, number)",
       values);
 }
 

@@ -166,6 +166,14 @@ ArrayElement DoubleElement(double value) noexcept {
   return std::isnan(value) ? ArrayElement{0, true} : ArrayElement{Float8GetDatum(value), false};
 }
 
+ArrayElement IntegerElement(std::int32_t value) noexcept {
+  return {Int32GetDatum(value), false};
+}
+
+ArrayElement BigintElement(std::int64_t value) noexcept {
+  return {Int64GetDatum(value), false};
+}
+
 CatalogSession::CatalogSession() {
   const Oid owner = OwnerOf(CatalogTable("model"));
   // The transaction's abort undoes the setting if this throws; the role comes last, since the

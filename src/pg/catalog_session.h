@@ -76,6 +76,8 @@ class SqlParameters {
 // For SqlParameters::AddArray's get, hence written like C.
 ArrayElement TextElement(const std::string &text);
 ArrayElement DoubleElement(double value) noexcept;  // NaN becomes NULL
+ArrayElement IntegerElement(std::int32_t value) noexcept;
+ArrayElement BigintElement(std::int64_t value) noexcept;
 
 // The session that WithCatalog gives to its body. Not for keeping.
 class CatalogSession {

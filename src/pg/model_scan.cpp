@@ -35,18 +35,24 @@ void CheckKey(const ScanRequest &request, const ResolvedRequest &resolved) {
       fmt::format("column \"{}\" of relation \"{}\" does not exist", request.key, resolved.name));
 }
 
+// A name that no column has: a column would be taken for it.
+std::string UnusedName(std::string name, const std::vector<InputColumn> &columns) {
+  while (std::ranges::find(columns, name, &InputColumn::name) != columns.end()) name += '_';
+  return name;
+}
+
 // One row of the query is (key as text, record of the model's columns). The record is made from
 // a subquery, so that the caller needs rights on these columns only.
 std::string ScanQuery(const ScanRequest &request, const ResolvedRequest &resolved,
                       const std::vector<InputColumn> &columns) {
-  std::string key = "key";
-  while (std::ranges::find(columns, key, &InputColumn::name) != columns.end()) key += '_';
-  std::string query = fmt::format("SELECT r.{0}, r FROM (SELECT ", Quoted(key));
+  const std::string key = Quoted(UnusedName("key", columns));
+  const std::string record = Quoted(UnusedName("record", columns));
+  std::string query = fmt::format("SELECT {0}.{1}, {0} FROM (SELECT ", record, key);
   query += request.key.empty() ? "NULL::pg_catalog.text"
                                : fmt::format("s.{}::pg_catalog.text", Quoted(request.key));
-  query += fmt::format(" AS {}", Quoted(key));
+  query += fmt::format(" AS {}", key);
   for (const InputColumn &column : columns) query += fmt::format(", s.{}", Quoted(column.name));
-  return query + fmt::format(" FROM {} AS s) AS r", resolved.relation);
+  return query + fmt::format(" FROM {} AS s) AS {}", resolved.relation, record);
 }
 
 Portal OpenCursor(const std::string &query) {

@@ -65,10 +65,7 @@ void AddSearchSpace(const SearchSpace &space) {
     const bool built_in = IsBuiltIn(catalog, space.name);
     SqlParameters parameters;
     parameters.AddText(space.name)
-        .AddArray(INT4OID, space.widths,
-                  [](std::int32_t width) {
-                    return ArrayElement{Int32GetDatum(width), false};
-                  })
+        .AddArray(INT4OID, space.widths, IntegerElement)
         .AddInteger(space.min_layers)
         .AddInteger(space.max_layers)
         .AddOid(catalog.caller());

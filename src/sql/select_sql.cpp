@@ -22,6 +22,8 @@
 extern "C" {
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 }
 
@@ -49,6 +51,7 @@ struct Selection {
   Clock::time_point start;
   Clock::time_point deadline;  // of the whole statement
   TimestampTz started_at = 0;
+  std::string source;  // schema and name, quoted only where needed
   Progress progress;
 };
 
@@ -65,6 +68,13 @@ std::string DefaultModelName(const ResolvedRequest &resolved, const std::string 
   return name;
 }
 
+std::string QualifiedName(Oid relation) {
+  return CallPg([=] {
+    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+                                      get_rel_name(relation));
+  });
+}
+
 // Everything that can be refused before a row is read.
 void Prepare(FunctionCallInfo fcinfo, Selection *selection) {
   CallPg([] {
@@ -78,6 +88,7 @@ void Prepare(FunctionCallInfo fcinfo, Selection *selection) {
   selection->options.memory_limit_bytes = MemoryLimitBytes();
   selection->resolved = DescribeColumns(call.request);
   CheckOptionsFit(selection->options, selection->resolved);
+  selection->source = QualifiedName(call.request.relation);
   if (call.model_name.empty()) {
     call.model_name = DefaultModelName(selection->resolved, call.request.target);
   }
@@ -127,7 +138,7 @@ StoredRun Store(Selection *selection, const ReadResult &read, std::string versio
   RunRecord record;
   record.call = &selection->call;
   record.options = &selection->options;
-  record.source = selection->resolved.relation;
+  record.source = selection->source;
   for (const ResolvedColumn &column : selection->resolved.features) {
     record.columns.push_back(column.name);
   }
