@@ -23,7 +23,8 @@ std::string WriteArtefact(const Model &model);
 
 // Throws Error(kCorruptData) for anything but what WriteArtefact wrote: wrong magic, a newer
 // version (the HINT says so), truncated, wrong checksum, counts beyond the bytes left, and every
-// defect that FindDefect knows. Never reads outside `bytes` and never allocates more than a small multiple of bytes.size().
+// defect that FindDefect knows. Never reads outside `bytes` and never allocates more than a small
+// multiple of bytes.size().
 Model ReadArtefact(std::string_view bytes);
 
 }  // namespace trails
