@@ -1,8 +1,10 @@
 #include "core/data/number_fit.h"
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <functional>
 #include <limits>
-#include <boost/sort/spreadsort/float_sort.hpp>
 #include <boost/sort/spreadsort/integer_sort.hpp>
 
 namespace trails {
@@ -15,6 +17,24 @@ constexpr double kFarthestValue = 1e150;
 // Every integral double below it is one int64, and INT64_MIN, which stands for NULL, is none.
 constexpr double kInt64Bound = 9223372036854775808.0;
 
+// Unsigned keys that order as the values do, in the form that integer_sort wants. Its own signed
+// keys overflow when the values lie further apart than 2^63.
+struct OrderedKey {
+  static constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  std::uint64_t operator()(std::int64_t value, unsigned shift) const noexcept {
+    return (static_cast<std::uint64_t>(value) ^ kSign) >> shift;
+  }
+  std::uint64_t operator()(double value, unsigned shift) const noexcept {
+    const auto bits = std::bit_cast<std::uint64_t>(value);
+    return ((bits & kSign) != 0 ? ~bits : bits | kSign) >> shift;
+  }
+};
+
+template <typename T>
+void Sort(std::vector<T> &values) {
+  boost::sort::spreadsort::integer_sort(values.begin(), values.end(), OrderedKey{}, std::less<T>{});
+}
+
 std::vector<std::int64_t> SortedIntegers(const Column &column,
                                          std::span<const std::int32_t> train) {
   std::vector<std::int64_t> values;
@@ -23,7 +43,7 @@ std::vector<std::int64_t> SortedIntegers(const Column &column,
     const std::int64_t value = column.integer(row);
     if (value != Column::kNullInteger) values.push_back(value);
   }
-  boost::sort::spreadsort::integer_sort(values.begin(), values.end());
+  Sort(values);
   return values;
 }
 
@@ -51,7 +71,7 @@ std::vector<double> SortedDoubles(const Column &column, std::span<const std::int
   if (*infinite) {
     for (double &value : values) value = std::clamp(value, least, greatest);
   }
-  boost::sort::spreadsort::float_sort(values.begin(), values.end());
+  Sort(values);
   return values;
 }
 
