@@ -13,7 +13,6 @@ extern "C" {
 #include <algorithm>
 #include <climits>
 #include <cstdio>
-#include <limits>
 
 namespace trails::pg {
 
@@ -33,30 +32,50 @@ const config_enum_entry kOnCancelWords[] = {
     {nullptr, 0, false},
 };
 
+// The first number in a control group's file; 0 when there is none: no file, "max", no limit (-1).
+std::int64_t ControlGroupNumber(const char *path, std::int64_t *second = nullptr) noexcept {
+  std::FILE *const file = std::fopen(path, "re");
+  if (file == nullptr) return 0;
+  long long numbers[2] = {0, 0};
+  const int found = fscanf(file, "%lld %lld", &numbers[0], &numbers[1]);
+  std::fclose(file);
+  if (second != nullptr) *second = found == 2 ? numbers[1] : 0;
+  return found >= 1 && numbers[0] > 0 ? numbers[0] : 0;
+}
+
+// Cores' worth of time that the control group grants, rounded up; 0: no limit.
+std::int64_t ControlGroupCores() noexcept {
+  std::int64_t period = 0;
+  std::int64_t quota = ControlGroupNumber("/sys/fs/cgroup/cpu.max", &period);
+  if (quota == 0) {
+    quota = ControlGroupNumber("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    period = ControlGroupNumber("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  }
+  return quota > 0 && period > 0 ? (quota + period - 1) / period : 0;
+}
+
 std::int32_t Cores() noexcept {
   cpu_set_t set;
   CPU_ZERO(&set);
   // Fails on machines of more than 1,024 cores; sysconf then counts those that it may not run on.
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
-  return static_cast<std::int32_t>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
-}
-
-// The number in a control group's file; the largest one for "max", no file, or nonsense.
-std::int64_t ControlGroupLimit(const char *path) noexcept {
-  long long bytes = 0;
-  std::FILE *const file = std::fopen(path, "re");
-  if (file == nullptr) return std::numeric_limits<std::int64_t>::max();
-  const bool found = fscanf(file, "%lld", &bytes) == 1 && bytes > 0;
-  std::fclose(file);
-  return found ? bytes : std::numeric_limits<std::int64_t>::max();
+  const bool is_known = sched_getaffinity(0, sizeof(set), &set) == 0;
+  const std::int64_t cores = is_known ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+  const std::int64_t granted = ControlGroupCores();
+  const std::int64_t usable = granted > 0 ? std::min(cores, granted) : cores;
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(usable, 1, kMostThreads));
 }
 
 std::int64_t MachineMemory() noexcept {
   const std::int64_t pages = sysconf(_SC_PHYS_PAGES);
   const std::int64_t page_bytes = sysconf(_SC_PAGESIZE);
   const std::int64_t physical = pages > 0 && page_bytes > 0 ? pages * page_bytes : kUnknownMemory;
-  return std::min({physical, ControlGroupLimit("/sys/fs/cgroup/memory.max"),
-                   ControlGroupLimit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+  std::int64_t least = physical;
+  for (const char *const path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    const std::int64_t limit = ControlGroupNumber(path);
+    if (limit > 0) least = std::min(least, limit);
+  }
+  return least;
 }
 
 }  // namespace
@@ -81,7 +100,8 @@ void DefineSettings() {
 }
 
 std::int32_t EngineThreads() noexcept {
-  const std::int32_t wanted = threads > 0 ? threads : Cores();
+  static const std::int32_t cores = Cores();
+  const std::int32_t wanted = threads > 0 ? threads : cores;
   return max_threads > 0 ? std::min(wanted, max_threads) : wanted;
 }
 

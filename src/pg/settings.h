@@ -22,15 +22,17 @@ enum class OnCancel : std::uint8_t { kCancel, kKeep };
 // Defines the settings. Called by _PG_init alone, hence plain C: may ereport.
 void DefineSettings();
 
-// Engine threads that a run may use now: trails.threads, or the cores this process may run on,
-// at most trails.max_threads. >= 1.
+// Engine threads that a run may use now: trails.threads, or the cores that this process may run on
+// and its control group pays for; at most trails.max_threads. >= 1.
 std::int32_t EngineThreads() noexcept;
 
 // Bytes that a run may use now: trails.memory_limit, or 75 % of the smaller of the machine's
 // memory and the control group's limit. > 0.
 std::int64_t MemoryLimitBytes() noexcept;
 
-// What the first cancel of a run does.
+// What the first cancel does to a run that is in the engine. While rows are read nothing is there
+// to be kept, and while the result is stored it must be whole or not at all: there, as everywhere
+// else, a cancel is an error.
 OnCancel CancelBehaviour() noexcept;
 
 }  // namespace trails::pg

@@ -194,6 +194,11 @@ for my $relation ('adults', 'kept', 'parts', '"My schema"."My ""table"""')
 {
 	reads("'$relation', 'income'", 'x integer: 10|20; target income integer: 10|20; ', "reads $relation");
 }
+append_to_file($node->basedir . '/rows.csv', "10,10\n20,20\n");
+$node->safe_psql('postgres', 'CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw; '
+	  . "CREATE FOREIGN TABLE far (x integer, income integer) SERVER files OPTIONS (format 'csv', filename '"
+	  . $node->basedir . "/rows.csv')");
+reads("'far', 'income'", 'x integer: 10|20; target income integer: 10|20; ', 'reads a foreign table');
 reads("'nothing', 'income'", 'x integer:; target income integer:; ', 'reads an empty table');
 is( $node->safe_psql('postgres', q{
 CREATE TEMP TABLE mine AS SELECT 1 AS x, 2 AS income;
