@@ -177,7 +177,6 @@ suite_tap() {
   local area status=0
   prepare_area tap || return
   as_server_user tee "$area/trails_abuse.so" <"$build/test/trails_abuse.so" >/dev/null || return
-  as_server_user tee "$area/trails_abuse.so" <"$build/test/trails_abuse.so" >/dev/null || return
   as_server_user env TESTDIR="$area" TESTDATADIR="$area/tmp_check" TESTLOGDIR="$area/tmp_check/log" \
     PATH="$pg_bindir:$PATH" PG_REGRESS="$(pgxs_tests)/regress/pg_regress" \
     PERL5LIB="$(pgxs_tests)/perl:$area" TEMP_CONFIG="$area.conf" \
