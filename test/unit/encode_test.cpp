@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -29,7 +30,7 @@ struct RandomTable {
 RandomTable MakeTable(std::int64_t rows, std::uint64_t seed) {
   RandomStream random(seed);
   RandomTable table;
-  for (int i = 0; i < 300; ++i) table.words.push_back("w" + std::to_string(i * i));
+  for (int i = 0; i < 300; ++i) table.words.push_back(fmt::format("w{}", i * i));
   table.words[0].clear();
   table.features = Features(
       Column("flag", ColumnKind::kText, "boolean"), Column("word", ColumnKind::kText, "text"),

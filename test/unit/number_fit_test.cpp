@@ -163,6 +163,29 @@ TEST(FitNumber, CountsInfinitiesAsTheFarthestFiniteValues) {
   EXPECT_EQ(SortNumbers(FloatColumn("c", {kInfinity, -kInfinity}), AllRows(2)).distinct, 0);
 }
 
+TEST(SortNumbers, SortsAcrossTheWholeRange) {
+  // Enough values for the radix sort, further apart than 2^63.
+  RandomStream random(12);
+  Column integers("i", ColumnKind::kInteger, "bigint");
+  Column floats("f", ColumnKind::kFloat, "double precision");
+  std::vector<std::int64_t> expected_integers;
+  std::vector<double> expected_floats;
+  for (int row = 0; row < 20'000; ++row) {
+    const auto integer = static_cast<std::int64_t>(random.Next());
+    const double number = std::ldexp(random.Normal(), static_cast<int>(random.Below(600)) - 300);
+    if (integer == Column::kNullInteger) continue;
+    integers.AppendInteger(integer);
+    floats.AppendFloat(number);
+    expected_integers.push_back(integer);
+    expected_floats.push_back(number);
+  }
+  std::sort(expected_integers.begin(), expected_integers.end());
+  std::sort(expected_floats.begin(), expected_floats.end());
+  const std::vector<std::int32_t> rows = AllRows(integers.rows());
+  EXPECT_EQ(SortNumbers(integers, rows).integers(), expected_integers);
+  EXPECT_EQ(std::get<1>(SortNumbers(floats, rows).values), expected_floats);
+}
+
 TEST(FitNumber, SurvivesTheEndsOfTheRange) {
   const Column column = FloatColumn("c", {-1.7e308, 1.7e308, 1e-300, 2e-300, 3e-300, 4e-300, 0.5});
   Field field;

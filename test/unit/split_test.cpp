@@ -1,5 +1,6 @@
 #include "core/data/split.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,7 +35,7 @@ Table Shuffled(const std::vector<std::int32_t> &order, bool reversed_columns) {
     const std::int64_t key = keys[static_cast<std::size_t>(row)];
     integers.emplace_back(key % 97);
     floats.push_back(key % 5 == 0 ? kNull : static_cast<double>(key) / 8);
-    texts.emplace_back("word " + std::to_string(key / 3));
+    texts.emplace_back(fmt::format("word {}", key / 3));
     targets.emplace_back(row);
   }
   Table table;
