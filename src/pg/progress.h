@@ -11,7 +11,8 @@ namespace trails::pg {
 
 // Shows one run in trails.progress from its construction to the end of the scope (an ERROR ends
 // it through PostgreSQL's transaction abort as well). One at a time in a backend; a backend that
-// reports another command's progress (none does while it runs a function) would lose it.
+// reports another command's progress (none does while it runs a function) would lose it. With
+// track_activities = off nothing is shown, as in core's progress views.
 //
 // Backend's thread only. Never throws: writing to one's own slot cannot fail.
 class ProgressSession {

@@ -105,8 +105,8 @@ struct Feed {
 // Fills the columns from the rows of one scan.
 //
 // Converting a value may ereport and appending one may throw, so these are two steps: Stage is C,
-// Append is C++. Values that need no conversion wait in a batch, because filling one column after
-// the other is twice as fast as filling all of them row by row.
+// Append is C++. Values that need no conversion wait in a batch: one way into C++ for many rows,
+// and one column filled after the other.
 class RowSink {
  public:
   RowSink(const ReadRequest &request, const ResolvedRequest &resolved, Table *table)
