@@ -10,7 +10,8 @@ namespace trails::kernels {
 
 namespace {
 
-constexpr std::int32_t kUsualWidth = 10;  // the papers' embedding width; its loops are unrolled
+constexpr std::int32_t kUsualWidth = 10;   // the papers' embedding width; its loops are unrolled
+constexpr std::int64_t kPrefetchRows = 8;  // a random row is a cache miss
 
 // The last knot at or below z, in 0 .. knots - 2. Written without branches: the outcome of each
 // comparison is as good as random.
@@ -25,20 +26,45 @@ inline std::int32_t FindKnot(const float *knots, std::int32_t count, float z) {
   return first;
 }
 
-inline LocatedNumber Locate(const FieldPlan &plan, const NumericSlots &slots, float z) {
-  LocatedNumber located;
-  if (std::isnan(z)) {
-    located.is_null = true;
-    return located;
-  }
-  located.value = slots.soft_clip ? z / std::sqrt(1.0f + (z / 3.0f) * (z / 3.0f)) : z;
-  if (slots.knots == 0) return located;
+// Fills its outputs one by one: a struct returned by value would be packed through the stack.
+inline __attribute__((always_inline)) void Locate(const FieldPlan &plan, const NumericSlots &slots,
+                                                  float z, std::int32_t *knot, float *t,
+                                                  float *value) {
+  *knot = LocatedNumber::kNull;
+  *t = *value = 0.0f;
+  if (std::isnan(z)) return;
+  *value = slots.soft_clip ? z / std::sqrt(1.0f + (z / 3.0f) * (z / 3.0f)) : z;
+  *knot = LocatedNumber::kNoKnots;
+  if (slots.knots == 0) return;
   const float *knots = plan.knot_positions.data() + slots.first_knot;
   const std::int32_t j = FindKnot(knots, slots.knots, z);
-  const float t = (z - knots[j]) / (knots[j + 1] - knots[j]);
-  located.knot = slots.first_knot_id + j;
-  located.t = std::clamp(t, 0.0f, 1.0f);
-  return located;
+  *knot = slots.first_knot_id + j;
+  *t = std::clamp((z - knots[j]) / (knots[j + 1] - knots[j]), 0.0f, 1.0f);
+}
+
+// One field's vector, to and from the embedding table. Rows of the table and of the output never
+// overlap, which the compiler must be told to vectorise.
+inline void CopyRow(const float *__restrict from, float *__restrict to, std::int64_t width) {
+  for (std::int64_t w = 0; w < width; ++w) to[w] = from[w];
+}
+
+inline void AddRow(const float *__restrict from, float factor, float *__restrict to,
+                   std::int64_t width) {
+  for (std::int64_t w = 0; w < width; ++w) to[w] += factor * from[w];
+}
+
+inline void ScaleRow(const float *__restrict from, float factor, float *__restrict to,
+                     std::int64_t width) {
+  for (std::int64_t w = 0; w < width; ++w) to[w] = factor * from[w];
+}
+
+// value * value_row + (1 - t) * low + t * (the row after low).
+inline void MixRows(float value, float t, const float *__restrict value_row,
+                    const float *__restrict low, float *__restrict to, std::int64_t width) {
+  const float *__restrict const high = low + width;
+  for (std::int64_t w = 0; w < width; ++w) {
+    to[w] = value * value_row[w] + (1.0f - t) * low[w] + t * high[w];
+  }
 }
 
 // kWidth = 0: the width is known at run time only.
@@ -53,38 +79,37 @@ inline __attribute__((always_inline)) void GatherRows(const FieldPlan &plan,
   const std::int32_t numeric = plan.numeric();
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t row = rows == nullptr ? i : rows[i];
+    if (rows != nullptr && i + kPrefetchRows < count) {
+      const std::int64_t later = rows[i + kPrefetchRows];
+      __builtin_prefetch(ids + later * categorical);
+      __builtin_prefetch(values + later * numeric);
+    }
     float *const out_row = out + i * plan.fields * width;
     const std::int32_t *const row_ids = ids + row * categorical;
     for (std::int32_t c = 0; c < categorical; ++c) {
-      const float *const from = table + row_ids[c] * width;
-      float *const to = out_row + plan.categorical_fields[c] * width;
-      for (std::int64_t w = 0; w < width; ++w) to[w] = from[w];
+      CopyRow(table + row_ids[c] * width, out_row + plan.categorical_fields[c] * width, width);
     }
     const float *const row_values = values + row * numeric;
     for (std::int32_t n = 0; n < numeric; ++n) {
       const NumericSlots &slots = plan.numeric_fields[n];
-      const float z = row_values[n];
-      const LocatedNumber at = Locate(plan, slots, z);
-      if (located != nullptr) located[i * numeric + n] = at;
+      std::int32_t knot;
+      float t, value;
+      Locate(plan, slots, row_values[n], &knot, &t, &value);
+      if (located != nullptr) {
+        LocatedNumber *const kept = located + i * numeric + n;
+        kept->knot = knot;
+        kept->t = t;
+        kept->value = value;
+      }
       float *const to = out_row + slots.field * width;
-      if (at.is_null) {
-        if (slots.null_id < 0) {
-          for (std::int64_t w = 0; w < width; ++w) to[w] = 0.0f;
-        } else {
-          const float *const null_row = table + slots.null_id * width;
-          for (std::int64_t w = 0; w < width; ++w) to[w] = null_row[w];
-        }
-        continue;
-      }
-      const float *const value_row = table + slots.value_id * width;
-      if (at.knot < 0) {
-        for (std::int64_t w = 0; w < width; ++w) to[w] = at.value * value_row[w];
-        continue;
-      }
-      const float *const low = table + at.knot * width;
-      const float *const high = low + width;
-      for (std::int64_t w = 0; w < width; ++w) {
-        to[w] = at.value * value_row[w] + (1.0f - at.t) * low[w] + at.t * high[w];
+      if (knot >= 0) {
+        MixRows(value, t, table + slots.value_id * width, table + knot * width, to, width);
+      } else if (knot == LocatedNumber::kNoKnots) {
+        ScaleRow(table + slots.value_id * width, value, to, width);
+      } else if (slots.null_id >= 0) {
+        CopyRow(table + slots.null_id * width, to, width);
+      } else {
+        std::fill_n(to, width, 0.0f);
       }
     }
   }
@@ -103,27 +128,21 @@ inline __attribute__((always_inline)) void ScatterRows(
     const float *const gradient = out_gradient + i * plan.fields * width;
     const std::int32_t *const row_ids = ids + row * categorical;
     for (std::int32_t c = 0; c < categorical; ++c) {
-      float *const to = table_gradient + row_ids[c] * width;
-      const float *const from = gradient + plan.categorical_fields[c] * width;
-      for (std::int64_t w = 0; w < width; ++w) to[w] += from[w];
+      AddRow(gradient + plan.categorical_fields[c] * width, 1.0f,
+             table_gradient + row_ids[c] * width, width);
     }
     for (std::int32_t n = 0; n < numeric; ++n) {
       const NumericSlots &slots = plan.numeric_fields[n];
       const LocatedNumber at = located[i * numeric + n];
       const float *const from = gradient + slots.field * width;
-      if (at.is_null) {
-        if (slots.null_id < 0) continue;
-        float *const to = table_gradient + slots.null_id * width;
-        for (std::int64_t w = 0; w < width; ++w) to[w] += from[w];
+      if (at.knot == LocatedNumber::kNull) {
+        if (slots.null_id >= 0) AddRow(from, 1.0f, table_gradient + slots.null_id * width, width);
         continue;
       }
-      float *const value_row = table_gradient + slots.value_id * width;
-      for (std::int64_t w = 0; w < width; ++w) value_row[w] += at.value * from[w];
+      AddRow(from, at.value, table_gradient + slots.value_id * width, width);
       if (at.knot < 0) continue;
-      float *const low = table_gradient + at.knot * width;
-      float *const high = low + width;
-      for (std::int64_t w = 0; w < width; ++w) low[w] += (1.0f - at.t) * from[w];
-      for (std::int64_t w = 0; w < width; ++w) high[w] += at.t * from[w];
+      AddRow(from, 1.0f - at.t, table_gradient + at.knot * width, width);
+      AddRow(from, at.t, table_gradient + (at.knot + 1) * width, width);
     }
   }
 }

@@ -45,10 +45,12 @@ struct FieldPlan {
 
 // Where one numeric value lies: its two knots and weights. Made by the gather for the scatter.
 struct LocatedNumber {
-  std::int32_t knot = -1;  // row of the embedding table; -1: the field has no knots
-  float t = 0;             // weight of knot + 1; 1 - t is knot's
-  float value = 0;         // s(z)
-  bool is_null = false;    // then the rest is unused
+  static constexpr std::int32_t kNoKnots = -1;
+  static constexpr std::int32_t kNull = -2;
+
+  std::int32_t knot = kNull;  // row of the embedding table, kNoKnots, or kNull
+  float t = 0;                // weight of knot + 1; 1 - t is knot's
+  float value = 0;            // s(z)
 };
 
 // ids [all rows, categorical], values [all rows, numeric], row-major; rows [count] picks rows,
