@@ -192,19 +192,19 @@ void ReadOptions(FunctionCallInfo fcinfo, SelectionOptions *options) {
   }
 }
 
-void CheckIntegerColumns(const std::vector<std::string> &names, const char *argument,
-                         const ResolvedRequest &resolved) {
+void CheckFeatures(const std::vector<std::string> &names, const char *argument, bool as_number,
+                   const ResolvedRequest &resolved) {
   for (const std::string &name : names) {
     const auto found = std::ranges::find(resolved.features, name, &ResolvedColumn::name);
     if (found == resolved.features.end()) {
       throw Error(ErrorKind::kUndefinedColumn,
                   fmt::format("column \"{}\" in \"{}\" is not a feature", name, argument));
     }
-    if (found->kind != ColumnKind::kInteger) {
+    if (as_number && found->kind == ColumnKind::kText) {
       throw Error(ErrorKind::kInvalidArgument,
-                  fmt::format("column \"{}\" in \"{}\" is not an integer column", name, argument),
+                  fmt::format("column \"{}\" in \"{}\" is not a number", name, argument),
                   fmt::format("Its type is {}.", found->sql_type),
-                  "Only integer columns can be either; the type of the others decides.");
+                  "Cast the column to a number in a view.");
     }
   }
 }
@@ -291,8 +291,8 @@ SelectionCall ReadSelectionCall(FunctionCallInfo fcinfo) {
 }
 
 void CheckOptionsFit(const SelectionOptions &options, const ResolvedRequest &resolved) {
-  CheckIntegerColumns(options.categorical, "categorical", resolved);
-  CheckIntegerColumns(options.numeric, "numerical", resolved);
+  CheckFeatures(options.categorical, "categorical", false, resolved);
+  CheckFeatures(options.numeric, "numerical", true, resolved);
   for (const std::string &name : options.categorical) {
     if (std::ranges::find(options.numeric, name) != options.numeric.end()) {
       throw Error(

@@ -45,7 +45,7 @@ struct SelectionCall {
 SelectionCall ReadSelectionCall(FunctionCallInfo fcinfo);
 
 // Checks what can be known of the options before reading: columns named in categorical and
-// numerical are integer features, the metric fits a task given by name.
+// numerical are features, none in both, those in numerical no text.
 // Throws Error: kInvalidArgument, kUndefinedColumn.
 void CheckOptionsFit(const SelectionOptions &options, const ResolvedRequest &resolved);
 

@@ -104,6 +104,7 @@ ReadResult Read(Selection *selection, ProgressSession *session) {
   request.progress = &selection->progress;
   request.progress_session = session;
   ReadResult read = ReadTable(request);
+  read.table.relation = selection->resolved.name;  // messages put it in quotes themselves
   if (!read.complete) {
     Tell({NoticeLevel::kWarning,
           fmt::format("only the first {} rows of \"{}\" were used", read.table.rows(),
