@@ -109,6 +109,9 @@ EXPLAIN (COSTS OFF) SELECT count(*) FILTER (WHERE trails.predict('loans_fate', l
 SELECT count(*) FILTER (WHERE trails.predict('loans_fate', l) = 'paid') AS parallel FROM loans AS l \gset
 SET max_parallel_workers_per_gather = 0;
 SELECT count(*) FILTER (WHERE trails.predict('loans_fate', l) = 'paid') = :parallel AS same FROM loans AS l;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
 RESET max_parallel_workers_per_gather;
 
 -- several models in one query, and a model that is named by a column
