@@ -18,6 +18,7 @@ extern "C" {
 #include <system_error>
 #include <thread>
 
+#include "pg/engine_library.h"
 #include "pg/settings.h"
 
 namespace trails::pg::internal {
@@ -53,9 +54,11 @@ std::jthread *running_engine = nullptr;
 // run static destructors under a live engine thread, and a crash there makes the
 // postmaster restart every session of the server.
 void JoinEngineAtExit(int, Datum) {
-  if (running_engine == nullptr) return;
-  running_engine->request_stop();
-  if (running_engine->joinable()) running_engine->join();
+  if (running_engine != nullptr) {
+    running_engine->request_stop();
+    if (running_engine->joinable()) running_engine->join();
+  }
+  JoinEngineOpening();
 }
 
 void RegisterExitCallbackOnce() {

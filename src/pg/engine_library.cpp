@@ -3,7 +3,13 @@
 
 #include <dlfcn.h>
 
+#include <chrono>
+#include <future>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <system_error>
+#include <thread>
 
 namespace trails::pg {
 
@@ -17,7 +23,7 @@ constexpr const char *kInstallHint =
 // Where the code that runs now was loaded from.
 std::string OwnFolder() {
   Dl_info info{};
-  if (dladdr(reinterpret_cast<const void *>(&OpenEngine), &info) == 0 ||
+  if (dladdr(reinterpret_cast<const void *>(&StartOpeningEngine), &info) == 0 ||
       info.dli_fname == nullptr || info.dli_fname[0] != '/') {
     throw Error(ErrorKind::kInternal, "the folder of trails.so is unknown");
   }
@@ -54,12 +60,71 @@ Engine *Open() {
   return engine;
 }
 
+constexpr std::chrono::milliseconds kStopPoll{10};
+
+// The opening that was begun last. Never destroyed: a thread may wait for it at exit.
+struct Opening {
+  std::mutex mutex;
+  std::jthread thread;
+  std::shared_future<Engine *> engine;
+};
+
+Opening &TheOpening() {
+  static auto *const opening = new Opening;
+  return *opening;
+}
+
+bool HasFailed(const std::shared_future<Engine *> &engine) {
+  if (engine.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
+  try {
+    return engine.get() == nullptr;
+  } catch (const Error &) {
+    return true;
+  }
+}
+
+std::shared_future<Engine *> Begin() {
+  Opening &opening = TheOpening();
+  const std::lock_guard lock(opening.mutex);
+  if (opening.engine.valid() && !HasFailed(opening.engine)) return opening.engine;
+  std::promise<Engine *> promise;
+  opening.engine = promise.get_future().share();
+  if (opening.thread.joinable()) opening.thread.join();  // it has failed, hence ended
+  try {
+    opening.thread = std::jthread([promise = std::move(promise)]() mutable {
+      try {
+        promise.set_value(Open());
+      } catch (...) {
+        promise.set_exception(std::current_exception());
+      }
+    });
+  } catch (const std::system_error &error) {
+    opening.engine = {};
+    throw Error(ErrorKind::kLimit, "could not start a thread to open the engine",
+                std::string("The system said: ") + error.what() + ".");
+  }
+  return opening.engine;
+}
+
 }  // namespace
 
-Engine &OpenEngine() {
-  // A failed initialisation is tried again by the next call.
-  static Engine *const engine = Open();
-  return *engine;
+void StartOpeningEngine() {
+  (void)Begin();
+}
+
+Engine &OpenEngine(const std::stop_token &stop) {
+  const std::shared_future<Engine *> engine = Begin();
+  while (engine.wait_for(kStopPoll) != std::future_status::ready) {
+    if (stop.stop_requested()) {
+      throw Error(ErrorKind::kCancelled, "opening the engine was cancelled");
+    }
+  }
+  return *engine.get();
+}
+
+void JoinEngineOpening() noexcept {
+  Opening &opening = TheOpening();
+  if (opening.thread.joinable()) opening.thread.join();
 }
 
 }  // namespace trails::pg

@@ -127,11 +127,6 @@ RunControl Control(Selection *selection, const std::atomic<bool> *finish) {
   return control;
 }
 
-struct EngineAndVersions {
-  Engine *engine;
-  std::string versions;
-};
-
 StoredRun Store(Selection *selection, const ReadResult &read, std::string versions,
                 const SelectionResult &result, ProgressSession *session) {
   selection->progress.Enter(Phase::kStoring);
@@ -181,26 +176,26 @@ TRAILS_PG_FUNCTION(trails_model_selection) {
   Prepare(fcinfo, &selection);
   ProgressSession session(selection.call.request.relation, selection.start, selection.deadline);
 
-  // Before reading, so that an engine that is not installed costs no read.
-  EngineAndVersions opened = RunEngine([](std::stop_token) {
-    Engine &engine = OpenEngine();
-    return EngineAndVersions{&engine, engine.versions()};
-  });
+  // LibTorch is opened while the table is read.
+  RunEngine([](std::stop_token) { StartOpeningEngine(); });
   const Clock::time_point reading = Clock::now();
   ReadResult read = Read(&selection, &session);
   const double reading_seconds = std::chrono::duration<double>(Clock::now() - reading).count();
 
   std::atomic<bool> finish{false};
+  std::string versions;
   SelectionResult result = RunEngine(
       [&](std::stop_token stop) {
+        Engine &engine = OpenEngine(stop);
+        versions = engine.versions();
         RunControl control = Control(&selection, &finish);
         control.stop = std::move(stop);
-        return opened.engine->SelectModel(std::move(read.table), selection.options, control);
+        return engine.SelectModel(std::move(read.table), selection.options, control);
       },
       EngineCall{&selection.progress, &session, &finish});
   result.seconds.reading = reading_seconds;
   for (const Notice &notice : result.notices) Tell(notice);
 
-  const StoredRun stored = Store(&selection, read, std::move(opened.versions), result, &session);
+  const StoredRun stored = Store(&selection, read, std::move(versions), result, &session);
   return Answer(fcinfo, selection, stored, result);
 }

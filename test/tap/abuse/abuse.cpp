@@ -81,7 +81,7 @@ void Throw(const std::string &what) {
   if (what == "call_pg") CallPg([] { elog(NOTICE, "never reached"); });
   if (what == "division") RunSql("SELECT 1 / (random() * 0)::integer", nullptr);
   if (what == "privilege") RunSql("SELECT * FROM pg_authid", nullptr);
-  if (what == "missing_engine") (void)OpenEngine();
+  if (what == "missing_engine") (void)OpenEngine({});
 }
 
 struct ThrowingReceiver {
