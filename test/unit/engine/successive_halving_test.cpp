@@ -293,6 +293,7 @@ TEST(SuccessiveHalving, DivergingCandidatesLeaveTheFloor) {
     const RefinementResult result =
         SuccessiveHalving(data, plan, scored, options, run.control).Run();
     EXPECT_TRUE(result.finalists.empty());
+    EXPECT_LT(test::SecondsSince(run.control.start), 1.5) << "waited for the deadline";
     EXPECT_GE(result.diverged, 3);
     EXPECT_EQ(result.floor.candidate, -1);
     for (const float p : result.floor.predictions) EXPECT_FALSE(std::isinf(p));
