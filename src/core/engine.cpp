@@ -174,7 +174,7 @@ SelectionResult TorchEngine::Select(Table &&table, const SelectionOptions &optio
   result.seconds.reading = std::chrono::duration<double>(phase_start - control.start).count();
   result.rows = table.rows();
   control.progress->Enter(Phase::kEncoding);
-  const Dataset data = BuildDataset(std::move(table), options, &result.notices);
+  const Dataset data = BuildDataset(std::move(table), options, &result.notices, control.stop);
   const kernels::FieldPlan plan = data.fields.Plan();
   result.seconds.encoding = SecondsSince(phase_start);
   Interrupt(control).Check();

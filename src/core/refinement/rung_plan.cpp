@@ -215,7 +215,10 @@ void SuccessiveHalving::PlanTimedRung() {
   alive.resize(std::min(alive.size(), std::max(share, kFewestSurvivors)));
   if (alive.empty()) {
     StartRung({}, 1.0);
-    stage_ = SeedsAllowed() ? Stage::kSeeds : Stage::kEnded;
+    // Where everything diverged there is nothing to draw new seeds of.
+    const bool has_best = std::any_of(runs_.begin(), runs_.end(),
+                                      [](const auto &run) { return !std::isnan(run->best); });
+    stage_ = SeedsAllowed() && has_best ? Stage::kSeeds : Stage::kEnded;
     return;
   }
   // Twice as long; what would not end in time is cut for all alike, so that the finalists of the

@@ -202,7 +202,9 @@ void SuccessiveHalving::Calibrate(CandidateRun *run) {
   double loss = 0;
   TrainTimed(run, kWarmUpSteps, &loss);
   const double limit = kCalibrationShare * control_.budget_seconds();
-  while (run->steps() < kCalibrationSteps && run->seconds < limit) TrainTimed(run, 1, &loss);
+  while (run->steps() < kCalibrationSteps && run->seconds < limit && !run->trainer->diverged()) {
+    TrainTimed(run, 1, &loss);
+  }
 }
 
 void SuccessiveHalving::Advance(CandidateRun *run) {
