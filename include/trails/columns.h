@@ -91,13 +91,19 @@ class Column {
   const std::string &sql_type() const noexcept { return sql_type_; }  // as format_type writes it
   ColumnKind kind() const noexcept { return kind_; }
   std::int64_t rows() const noexcept { return rows_; }
+  // Floats that were NaN and not NULL. As features they count as NULL; as a target they are an
+  // error.
+  std::int64_t nans() const noexcept { return nans_; }
 
   // Appends one value; the one that fits kind(), else the behaviour is undefined.
   // Throws std::bad_alloc.
   void AppendNull() {
     switch (kind_) {
       case ColumnKind::kInteger: AppendInteger(kNullInteger); break;
-      case ColumnKind::kFloat: AppendFloat(std::numeric_limits<double>::quiet_NaN()); break;
+      case ColumnKind::kFloat:
+        --nans_;  // AppendFloat counts it
+        AppendFloat(std::numeric_limits<double>::quiet_NaN());
+        break;
       case ColumnKind::kText: AppendCode(-1); break;
     }
   }
@@ -119,6 +125,7 @@ class Column {
     ++rows_;
   }
   void AppendFloat(double value) {
+    nans_ += std::isnan(value) ? 1 : 0;
     if (!wide_) {
       const auto narrow = static_cast<float>(value);
       if (static_cast<double>(narrow) == value || std::isnan(value)) {
@@ -192,6 +199,7 @@ class Column {
   ColumnKind kind_ = ColumnKind::kFloat;
   bool wide_ = false;
   std::int64_t rows_ = 0;
+  std::int64_t nans_ = 0;
   BlockedArray<std::int32_t> codes_;  // text codes, or integers of 4 bytes
   BlockedArray<std::int64_t> integers_;
   BlockedArray<float> floats_;

@@ -3,6 +3,7 @@
 // May touch: include/trails.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -36,7 +37,13 @@ inline Column IntegerColumn(const std::string &name,
 inline Column FloatColumn(const std::string &name, const std::vector<double> &values,
                           const std::string &sql_type = "double precision") {
   Column column(name, ColumnKind::kFloat, sql_type);
-  for (const double value : values) column.AppendFloat(value);
+  for (const double value : values) {
+    if (std::isnan(value)) {
+      column.AppendNull();
+    } else {
+      column.AppendFloat(value);
+    }
+  }
   return column;
 }
 

@@ -116,6 +116,10 @@ TEST(FitTarget, RejectsWhatCannotBeLearned) {
             ErrorKind::kBadData);
   EXPECT_EQ(KindThrown(FloatColumn("t", {2, 2}), Task::kRegression), ErrorKind::kBadData);
   EXPECT_EQ(KindThrown(FloatColumn("t", {1, 2, inf}), Task::kAuto), ErrorKind::kBadData);
+  Column not_a_number = FloatColumn("t", {1, 2, 3, kNull});
+  EXPECT_NO_THROW(Fit(not_a_number, Task::kAuto));
+  not_a_number.AppendFloat(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(KindThrown(not_a_number, Task::kAuto), ErrorKind::kBadData);
   EXPECT_EQ(KindThrown(Words(1001), Task::kAuto), ErrorKind::kLimit);
   EXPECT_EQ(Fit(Words(1000)).outputs(), 1000);
   EXPECT_EQ(KindThrown(Counting(1001), Task::kMulticlass), ErrorKind::kLimit);

@@ -105,13 +105,21 @@ void NameClasses(const Column &target, Values &&values, TargetCode *code) {
   code->class_keys = std::move(values.integers);
 }
 
-void Standardise(const Column &target, std::span<const std::int32_t> train, TargetCode *code) {
+// NULL leaves a row out; a label that is no finite number is a mistake in the table.
+void RefuseUnusableNumbers(const Column &target) {
+  if (target.kind() != ColumnKind::kFloat) return;
+  bool infinite = false;
   for (std::int64_t row = 0; row < target.rows(); ++row) {
-    if (!std::isinf(target.number(row))) continue;
-    throw Error(ErrorKind::kBadData,
-                fmt::format("target column \"{}\" holds an infinite value", target.name()), {},
-                "Leave such rows out in a view.");
+    infinite = infinite || std::isinf(target.number(row));
   }
+  if (target.nans() == 0 && !infinite) return;
+  throw Error(ErrorKind::kBadData,
+              fmt::format("target column \"{}\" holds {}", target.name(),
+                          infinite ? "an infinite value" : "NaN"),
+              {}, "Leave such rows out in a view, or make them NULL.");
+}
+
+void Standardise(const Column &target, std::span<const std::int32_t> train, TargetCode *code) {
   double count = 0;
   for (const std::int32_t row : train) count += target.is_null(row) ? 0 : 1;
   if (count == 0) return;
@@ -162,6 +170,7 @@ double TargetCode::Label(const Column &read, std::int64_t row) const {
 }
 
 TargetCode FitTarget(const Column &target, Task task, std::span<const std::int32_t> train) {
+  RefuseUnusableNumbers(target);
   Values values = DistinctValues(target);
   if (values.count() == 0) {
     throw Error(ErrorKind::kBadData,
