@@ -3,8 +3,9 @@
 namespace trails {
 
 namespace {
-constexpr double kGatherCost = 30;  // of one input, forward and backward, in multiply-adds
-constexpr double kUnitCost = 60;    // of one hidden unit: batch norm, ReLU, dropout, both ways
+// In multiply-adds, fitted to bench/micro/trainer_bench (batches of 512 and 2,048 rows, AVX-512).
+constexpr double kGatherCost = 120;  // of one input: gather and scatter
+constexpr double kUnitCost = 130;    // of one hidden unit: batch norm, ReLU, dropout, update
 }  // namespace
 
 double RowCost(const HiddenWidths &widths, std::int32_t inputs, std::int32_t outputs) noexcept {
