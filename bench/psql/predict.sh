@@ -18,7 +18,7 @@ ask "SELECT format('model: %s networks, the best %s; %s kB in the catalog', memb
 echo
 
 one_row="FROM (SELECT * FROM adult LIMIT 1) AS a"
-first='' second='' number='' bytes=''
+first='' second='' bytes=''
 for ((try = 0; try < tries; try++)); do
   # A session warms its own caches too: of the table's definition, say. Hence the plain statement.
   took=$(times "SELECT a.* $one_row" "SELECT trails.predict('bench_predict', a) $one_row" \
