@@ -82,7 +82,7 @@ COMMENT ON COLUMN trails.run.test IS 'metric of the model on the test rows; NULL
 COMMENT ON COLUMN trails.run.floor IS 'metric of a linear model on the test rows (on the validation rows without them)';
 COMMENT ON COLUMN trails.run.floor_valid IS 'metric of a linear model on the validation rows';
 COMMENT ON COLUMN trails.run.candidates_scored IS 'candidates scored in the filtering phase';
-COMMENT ON COLUMN trails.run.candidates_trained IS 'candidates trained in the refinement phase';
+COMMENT ON COLUMN trails.run.candidates_trained IS 'trainings begun in the refinement phase; further seeds of a candidate count again';
 COMMENT ON COLUMN trails.run.reading_seconds IS 'time to read the relation';
 COMMENT ON COLUMN trails.run.encoding_seconds IS 'time to split and encode the rows';
 COMMENT ON COLUMN trails.run.filtering_seconds IS 'time of the filtering phase';
@@ -108,11 +108,11 @@ CREATE TABLE trails.candidate (
     seconds      double precision NOT NULL,
     PRIMARY KEY (run_id, number)
 );
-COMMENT ON TABLE trails.candidate IS 'every candidate that a run scored';
+COMMENT ON TABLE trails.candidate IS 'every candidate that a run scored, and every further seed of one that it trained';
 COMMENT ON COLUMN trails.candidate.run_id IS 'run that scored it';
 COMMENT ON COLUMN trails.candidate.number IS 'position within the run, from 0; trails.epoch refers to it';
 COMMENT ON COLUMN trails.candidate.architecture IS 'hidden widths, input side first, joined by -';
-COMMENT ON COLUMN trails.candidate.rank IS 'place by score, 1 is the best';
+COMMENT ON COLUMN trails.candidate.rank IS 'place after the filtering phase, from 1: by score, the best first; with tfmem random in the order of the draw';
 COMMENT ON COLUMN trails.candidate.score IS 'training-free score (TFMEM), higher is better';
 COMMENT ON COLUMN trails.candidate.params IS 'trainable numbers outside the embedding table';
 COMMENT ON COLUMN trails.candidate.dropout IS 'dropout rate drawn for its training';
@@ -166,7 +166,7 @@ CREATE INDEX model_name_owner ON trails.model (name, owner);
 COMMENT ON TABLE trails.model IS 'trained models; several of one owner and name are its versions, the newest (largest model_id) serves';
 COMMENT ON COLUMN trails.model.model_id IS 'number of the model';
 COMMENT ON COLUMN trails.model.owner IS 'role that may change, grant and drop the model';
-COMMENT ON COLUMN trails.model.readers IS 'roles that may predict with it besides the owner; 0 stands for everybody (PUBLIC)';
+COMMENT ON COLUMN trails.model.readers IS 'roles that may predict with it besides the owner; 0, shown as -, stands for everybody (PUBLIC)';
 COMMENT ON COLUMN trails.model.name IS 'name to predict with';
 COMMENT ON COLUMN trails.model.source IS 'relation it was trained on, with its schema, as it was called then';
 COMMENT ON COLUMN trails.model.source_oid IS 'oid of the relation it was trained on';
@@ -292,7 +292,7 @@ COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it 
 CREATE VIEW trails.candidates WITH (security_invoker = true) AS
 SELECT c.run_id, c.architecture, c.rank, c.score, c.params, c.rung, c.epochs, c.metric, c.seconds
 FROM trails.candidate AS c;
-COMMENT ON VIEW trails.candidates IS 'every candidate that the caller''s runs scored';
+COMMENT ON VIEW trails.candidates IS 'every candidate that the caller''s runs scored, and every further seed of one that they trained';
 
 GRANT SELECT ON trails.models, trails.runs, trails.candidates TO PUBLIC;
 
