@@ -42,7 +42,7 @@ struct StoredRun {
 
 // Stores all rows for the caller. A new version of a model keeps the readers of the one before.
 // Throws PgError.
-// Cost: some 5 us a candidate or epoch; 5 ms a MB of the model.
+// Cost: some 5 us a candidate or epoch; 6 ms a MB of the model.
 StoredRun StoreRun(const RunRecord &record, const SelectionResult &result);
 
 }  // namespace trails::pg
