@@ -2,6 +2,7 @@
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 }
 
 #include <algorithm>
@@ -204,6 +205,20 @@ void StoreRunRow(CatalogSession &catalog, std::int64_t model_id, double storing_
 }
 
 }  // namespace
+
+void LockCatalog() {
+  WithCatalog([](CatalogSession &catalog) {
+    catalog.Write(
+        "LOCK TABLE trails.run, trails.candidate, trails.epoch, trails.model, trails.model_part "
+        "IN ROW EXCLUSIVE MODE",
+        SqlParameters());
+    // LOCK TABLE does not take sequences.
+    for (const char *const sequence : {"run_run_id_seq", "model_model_id_seq"}) {
+      const Oid relation = CatalogTable(sequence);
+      CallPg([=] { LockRelationOid(relation, RowExclusiveLock); });
+    }
+  });
+}
 
 StoredRun StoreRun(const RunRecord &record, const SelectionResult &result) {
   const Clock::time_point storing = Clock::now();

@@ -40,6 +40,11 @@ struct StoredRun {
   std::int64_t over_budget_ms = 0;
 };
 
+// Takes the locks that StoreRun's inserts take, before the work: DROP EXTENSION meanwhile then
+// waits for the run, instead of meeting it at the end in a deadlock. Others may read and write.
+// Throws PgError, Error(kUndefinedObject) when the extension is not created in this database.
+void LockCatalog();
+
 // Stores all rows for the caller. A new version of a model keeps the readers of the one before.
 // Throws PgError.
 // Cost: some 5 us a candidate or epoch; 6 ms a MB of the model.

@@ -38,6 +38,11 @@ SqlParameters NameAndCaller(CatalogSession &catalog, std::string_view model) {
   return parameters;
 }
 
+[[noreturn]] void ThrowMissing(std::string_view model) {
+  throw Error(ErrorKind::kUndefinedObject, fmt::format("model \"{}\" does not exist", model), {},
+              "The view trails.models lists the models that you may use.");
+}
+
 [[noreturn]] void ThrowAmbiguous(const std::string &model) {
   const char *const name = model.c_str();
   CallPg([=] {
@@ -53,10 +58,7 @@ ModelRow Find(CatalogSession &catalog, std::string_view model) {
   if (found == 0 && model.find('.') != std::string_view::npos) {
     found = catalog.ReadOften(kFindByOwnerAndName, NameAndCaller(catalog, model));
   }
-  if (found == 0) {
-    throw Error(ErrorKind::kUndefinedObject, fmt::format("model \"{}\" does not exist", model), {},
-                "The view trails.models lists the models that you may use.");
-  }
+  if (found == 0) ThrowMissing(model);
   ModelRow row;
   row.owner = catalog.ObjectId(0, 1);
   if (found > 1 && row.owner != catalog.caller()) ThrowAmbiguous(std::string(model));
@@ -79,6 +81,18 @@ ModelRow FindOwned(CatalogSession &catalog, std::string_view model) {
   return row;
 }
 
+// As FindOwned, and keeps others from changing the model's rows until the transaction ends; of two
+// changes at once the second works on what the first has left.
+ModelRow LockOwned(CatalogSession &catalog, std::string_view model) {
+  ModelRow row = FindOwned(catalog, model);
+  SqlParameters parameters;
+  parameters.AddOid(row.owner).AddText(row.name);
+  const std::uint64_t locked = catalog.Write(
+      "SELECT FROM trails.model WHERE owner = $1 AND name = $2 FOR UPDATE", parameters);
+  if (locked == 0) ThrowMissing(model);
+  return row;
+}
+
 // 0 stands for everybody.
 Oid RoleOrPublic(const std::string &role) {
   if (role == "public") return InvalidOid;
@@ -89,7 +103,7 @@ Oid RoleOrPublic(const std::string &role) {
 // $1 owner, $2 name, $3 role.
 void ChangeReaders(std::string_view model, const std::string &role, const char *update) {
   WithCatalog([&](CatalogSession &catalog) {
-    const ModelRow row = FindOwned(catalog, model);
+    const ModelRow row = LockOwned(catalog, model);
     SqlParameters parameters;
     parameters.AddOid(row.owner).AddText(row.name).AddOid(RoleOrPublic(role));
     catalog.Write(update, parameters);
@@ -121,7 +135,7 @@ std::string ReadModelBytes(const ModelRow &row) {
 
 void DropModel(std::string_view model, std::optional<std::int32_t> version) {
   WithCatalog([&](CatalogSession &catalog) {
-    const ModelRow row = FindOwned(catalog, model);
+    const ModelRow row = LockOwned(catalog, model);
     SqlParameters parameters;
     parameters.AddOid(row.owner).AddText(row.name).AddInteger(version.value_or(0));
     const std::uint64_t dropped = catalog.Write(
@@ -145,7 +159,9 @@ void RenameModel(std::string_view model, std::string_view new_name) {
     throw Error(ErrorKind::kInvalidArgument, "name of a model must not be empty");
   }
   WithCatalog([&](CatalogSession &catalog) {
-    const ModelRow row = FindOwned(catalog, model);
+    // Else two renames at once could end in the same name.
+    catalog.Write("LOCK TABLE trails.model IN SHARE UPDATE EXCLUSIVE MODE", SqlParameters());
+    const ModelRow row = LockOwned(catalog, model);
     SqlParameters taken;
     taken.AddOid(row.owner).AddText(new_name);
     if (catalog.Write("SELECT FROM trails.model WHERE owner = $1 AND name = $2 LIMIT 1", taken) >
