@@ -42,6 +42,9 @@ struct SearchSpace {
   std::int32_t max_layers = 4;       // min_layers..8
 };
 
+// Candidates scored (N) where the caller does not fix it, if the space has as many.
+inline constexpr std::int64_t kDefaultScored = 5'000;
+
 struct SelectionOptions {
   Task task = Task::kAuto;
   Metric metric = Metric::kAuto;

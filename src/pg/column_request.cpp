@@ -203,7 +203,7 @@ class Resolver {
     for (const Attribute &attribute : attributes_) {
       if (!attribute.readable) continue;
       if (++shown > kMostColumnsInHint) {
-        names += ", ...";
+        names += " and others";
         break;
       }
       names += (shown == 1 ? "" : ", ") + Quoted(attribute.name);

@@ -35,8 +35,11 @@ struct ReadRequest {
   std::string split;  // read as text, whatever its type
   std::string group;
 
-  std::int64_t memory_limit_bytes = 0;          // 0: no limit
-  std::optional<Clock::time_point> read_until;  // stop the scan early, see ReadResult::complete
+  std::int64_t memory_limit_bytes = 0;  // 0: no limit
+  // Stop the scan early, see ReadResult::complete: when this has passed, or when what each value
+  // read will cost afterwards would no longer fit before it.
+  std::optional<Clock::time_point> read_until;
+  double seconds_per_value_after = 0;
   Progress *progress = nullptr;                 // rows_read is counted here
   ProgressSession *progress_session = nullptr;  // and published here
 };

@@ -62,8 +62,9 @@ class ReadSettings {
 std::string Bytes(double bytes) {
   constexpr double kGigabyte = 1 << 30;
   constexpr double kMegabyte = 1 << 20;
-  return bytes >= kGigabyte ? fmt::format("{:.1f} GB", bytes / kGigabyte)
-                            : fmt::format("{:.0f} MB", std::max(bytes / kMegabyte, 1.0));
+  if (bytes >= kGigabyte) return fmt::format("{:.1f} GB", bytes / kGigabyte);
+  if (bytes >= kMegabyte) return fmt::format("{:.1f} MB", bytes / kMegabyte);
+  return fmt::format("{:.1f} kB", bytes / 1024);
 }
 
 [[noreturn]] void ThrowTooLarge(const std::string &relation, double rows, std::size_t columns,
@@ -252,7 +253,12 @@ class RowSink {
     if (now - last_look_ > milliseconds(4)) stride_ = std::max<std::int64_t>(stride_ / 2, 1);
     last_look_ = now;
     next_look_ = rows_ + stride_;
-    if (request_.read_until && now >= *request_.read_until) complete_ = false;
+    if (request_.read_until) {
+      const std::chrono::duration<double> after(request_.seconds_per_value_after *
+                                                static_cast<double>(rows_) *
+                                                static_cast<double>(columns()));
+      if (now + after >= *request_.read_until) complete_ = false;
+    }
     PublishRows();
   }
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "core/space/candidate.h"
 #include "pg/bridge.h"
 #include "pg/call_options.h"
 #include "pg/catalog.h"
@@ -35,10 +36,14 @@ using std::chrono::duration_cast;
 
 // What the rows of the catalog cost after the engine is done: 25 to 35 ms were measured for 4,700
 // candidates on two busy cores. The engine itself ends earlier by what the model's bytes cost.
-constexpr std::chrono::milliseconds kStoringTime{50};
+constexpr std::chrono::milliseconds kStoringTime{30};
+constexpr std::chrono::microseconds kStoringTimeOfACandidate{8};
 
-// Reading may take this share of the budget; what is not read by then is left out.
+// Reading and encoding may take this share of the budget; what is not read by then is left out.
 constexpr double kReadingShare = 0.6;
+
+// Encoding one value on one thread, at most: sorting and counting included (bench/micro).
+constexpr double kEncodingSeconds = 60e-9;
 
 // ... but however small the budget, reading has this long, so that there is something to learn
 // from and a model, at least the linear one, comes out.
@@ -102,6 +107,7 @@ ReadResult Read(Selection *selection, ProgressSession *session) {
   request.read_until =
       std::max(selection->start + Seconds(selection->call.budget_seconds * kReadingShare),
                Clock::now() + kLeastReadingTime);
+  request.seconds_per_value_after = kEncodingSeconds / selection->options.threads;
   request.progress = &selection->progress;
   request.progress_session = session;
   ReadResult read = ReadTable(request);
@@ -110,7 +116,7 @@ ReadResult Read(Selection *selection, ProgressSession *session) {
     Tell({NoticeLevel::kWarning,
           fmt::format("only the first {} rows of \"{}\" were used", read.table.rows(),
                       selection->resolved.name),
-          fmt::format("Reading stopped after {:.0f} % of the budget.", 100 * kReadingShare),
+          fmt::format("Reading and encoding may take {:.0f} % of the budget.", 100 * kReadingShare),
           "Give a larger budget, or a view that shows a sample of the rows."});
   }
   return read;
@@ -120,9 +126,12 @@ ReadResult Read(Selection *selection, ProgressSession *session) {
 RunControl Control(Selection *selection, const std::atomic<bool> *finish) {
   RunControl control;
   control.start = selection->start;
-  control.deadline =
-      selection->deadline -
-      std::min<Clock::duration>(kStoringTime, Seconds(selection->call.budget_seconds / 10));
+  const SelectionOptions &options = selection->options;
+  const std::int64_t candidates =
+      std::min(options.n.value_or(kDefaultScored), SpaceSize(options.space));
+  control.deadline = selection->deadline -
+                     std::min<Clock::duration>(kStoringTime + candidates * kStoringTimeOfACandidate,
+                                               Seconds(selection->call.budget_seconds / 4));
   control.finish = finish;
   control.progress = &selection->progress;
   return control;

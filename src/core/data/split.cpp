@@ -187,10 +187,14 @@ void CheckSplit(const Table &table, const Split &split) {
                 fmt::format("target column \"{}\" holds only NULL", table.target.name()));
   }
   if (usable < kFewestRows) {
-    throw Error(ErrorKind::kBadData, fmt::format("{} has too few rows to learn from", relation),
-                fmt::format("It has {} rows, {} of them with a target, {} of those in a split; {} "
-                            "are needed.",
-                            table.rows(), labelled, usable, kFewestRows));
+    throw Error(
+        ErrorKind::kBadData, fmt::format("{} has too few rows to learn from", relation),
+        fmt::format("It has {} rows, {} of them with a target, {} of those in a split; {} "
+                    "are needed.",
+                    table.rows(), labelled, usable, kFewestRows),
+        table.split && usable < labelled
+            ? fmt::format("Column \"{}\" should say train, valid or test.", table.split->name())
+            : "");
   }
   if (!split.train.empty() && !split.valid.empty()) return;
   const char *missing = split.train.empty() ? "train" : "validate";
