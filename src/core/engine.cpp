@@ -6,6 +6,7 @@
 #include <torch/version.h>
 
 #include <atomic>
+#include <cmath>
 #include <string_view>
 #include <thread>
 
@@ -117,6 +118,15 @@ void AddNotices(const RefinementResult &refined, const Verdict &verdict, const D
                         {}});
   }
   if (refined.finalists.empty()) {
+    if (std::isnan(refined.floor.valid) && refined.trained > refined.diverged) {
+      notices->push_back(
+          {NoticeLevel::kWarning,
+           fmt::format("{} is undefined on the validation rows, the linear model is kept",
+                       Name(data.metric)),
+           fmt::format("All {} of them have the same target.", data.split.valid.size()),
+           "Choose another metric, or a split with more validation rows."});
+      return;
+    }
     const bool all_diverged = refined.diverged > 0;
     notices->push_back(
         {NoticeLevel::kWarning,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <fmt/format.h>
 
 #include "core/random.h"
@@ -113,24 +114,34 @@ std::vector<std::size_t> SuccessiveHalving::AffordableCandidates(std::size_t wan
   return chosen;
 }
 
+std::size_t SuccessiveHalving::FirstThatFits() const {
+  if (options_.memory_limit_bytes == 0) return 0;
+  const std::int64_t room = options_.memory_limit_bytes - data_.rows.bytes();
+  std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t i = 0; i < scored_.size(); ++i) {
+    const std::int64_t bytes = Trainer::Bytes(data_, scored_[i].widths);
+    if (bytes <= room) return i;
+    smallest = std::min(smallest, bytes);
+  }
+  throw Error(
+      ErrorKind::kLimit, "memory limit is too small to train a candidate",
+      fmt::format("The data set and the smallest candidate need {} MB; "
+                  "trails.memory_limit is {} MB.",
+                  ((data_.rows.bytes() + smallest) >> 20) + 1, options_.memory_limit_bytes >> 20),
+      "Raise trails.memory_limit, leave out columns with many distinct values, or set "
+      "\"max_ids\" in options.");
+}
+
 void SuccessiveHalving::LimitByMemory(std::vector<std::size_t> *chosen) const {
   if (options_.memory_limit_bytes == 0) return;
-  const std::int64_t room = options_.memory_limit_bytes - data_.rows.bytes();
-  std::int64_t used = 0;
-  std::size_t fitting = 0;
-  for (; fitting < chosen->size(); ++fitting) {
-    used += Trainer::Bytes(data_, scored_[(*chosen)[fitting]].widths);
-    if (used > room) break;
-  }
-  if (fitting == 0) {
-    throw Error(ErrorKind::kLimit, "memory limit is too small to train a candidate",
-                fmt::format("The data set and one candidate need {} MB; trails.memory_limit is {} "
-                            "MB.",
-                            (data_.rows.bytes() + used) >> 20, options_.memory_limit_bytes >> 20),
-                "Raise trails.memory_limit, leave out columns with many distinct values, or set "
-                "\"max_ids\" in options.");
-  }
-  chosen->resize(fitting);
+  std::int64_t room = options_.memory_limit_bytes - data_.rows.bytes();
+  std::erase_if(*chosen, [&](std::size_t index) {
+    const std::int64_t bytes = Trainer::Bytes(data_, scored_[index].widths);
+    if (bytes > room) return true;
+    room -= bytes;
+    return false;
+  });
+  if (chosen->empty()) chosen->push_back(static_cast<std::size_t>(runs_.front()->candidate));
 }
 
 void SuccessiveHalving::PlanFirstRung() {
@@ -146,9 +157,13 @@ void SuccessiveHalving::PlanFirstRung() {
   LimitByMemory(&chosen);
   double pass_seconds = 0;
   for (const std::size_t index : chosen) {
-    CandidateRun *const run = index == 0 ? runs_.front().get() : AddRun(index, 0);
+    const bool calibrated = static_cast<std::size_t>(runs_.front()->candidate) == index;
+    CandidateRun *const run = calibrated ? runs_.front().get() : AddRun(index, 0);
     rung_.push_back(run);
     pass_seconds += PassSeconds(run->row_cost);
+  }
+  if (std::find(rung_.begin(), rung_.end(), runs_.front().get()) == rung_.end()) {
+    runs_.front()->trainer.reset();
   }
   double epochs = kMostFirstEpochs;
   if (options_.u) {

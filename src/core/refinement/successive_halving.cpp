@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kFewestPassSteps = 50;  // a tiny table's epoch is too short a unit
 constexpr double kFloorShare = 0.08;           // of the budget, for the linear model
+constexpr auto kLeastFloorTime = std::chrono::milliseconds(20);  // even when the time is up
 constexpr int kFloorPatience = 3;
 constexpr std::int64_t kFloorChunk = 200;  // mini-batches between two looks at the floor
 constexpr int kFloorChunks = 60;
@@ -48,6 +49,7 @@ SuccessiveHalving::SuccessiveHalving(const Dataset &data, const kernels::FieldPl
 }
 
 RefinementResult SuccessiveHalving::Run() {
+  first_ = FirstThatFits();
   {
     std::vector<std::jthread> threads;
     try {
@@ -86,7 +88,7 @@ std::optional<SuccessiveHalving::Task> SuccessiveHalving::NextTask() {
     if (Interrupt(control_, Until()).TimeIsUp()) break;
     if (stage_ == Stage::kStart) {
       stage_ = Stage::kCalibrating;
-      CandidateRun *const run = AddRun(0, 0);
+      CandidateRun *const run = AddRun(first_, 0);
       run->busy = true;
       return Task{Work::kCalibrate, run};
     }
@@ -138,6 +140,7 @@ void SuccessiveHalving::TrainFloor() {
   {
     const std::lock_guard lock(mutex_);
     until = options_.plan_is_fixed() ? Until() : std::min(Until(), own_end);
+    until = std::max(until, Clock::now() + kLeastFloorTime);
   }
   const Interrupt interrupt(control_, until);
   const Interrupt only_cancel(control_);

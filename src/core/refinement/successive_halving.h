@@ -80,6 +80,7 @@ class SuccessiveHalving {
   void PlanTimedRung();
   void StartRung(std::vector<CandidateRun *> survivors, double factor);
   std::vector<std::size_t> AffordableCandidates(std::size_t wanted) const;
+  std::size_t FirstThatFits() const;
   void LimitByMemory(std::vector<std::size_t> *chosen) const;
   CandidateRun *NextOfRung() const;
   bool RungIsDone() const;
@@ -109,6 +110,7 @@ class SuccessiveHalving {
   std::exception_ptr failure_;
   Stage stage_ = Stage::kStart;
   bool floor_started_ = false;
+  std::size_t first_ = 0;  // the scored candidate that calibrates
   std::vector<std::unique_ptr<CandidateRun>> runs_;
   std::vector<CandidateRun *> rung_;   // the runs of the present rung
   std::vector<CandidateRun *> seeds_;  // new seeds of the best

@@ -265,7 +265,7 @@ TEST(Engine, StopsPromptlyWhileRefining) {
   const GeneratedOptions generated{.rows = 5'000};
   SelectionOptions options = test::OptionsFor(generated);
   options.threads = 2;
-  options.space = {.name = "", .widths = {384, 2'048}, .min_layers = 3, .max_layers = 4};
+  options.space = {.name = "", .widths = {384, 512}, .min_layers = 3, .max_layers = 4};
   ExpectPromptStops(Phase::kRefinement, generated, options, "refinement", test::GenerateTable);
 }
 
@@ -289,8 +289,8 @@ TEST(Engine, StopsPromptlyWhileJudging) {
 TEST(Engine, FinishReturnsTheBestSoFar) {
   const GeneratedOptions generated{.rows = 2'000};
   ControlledRun run(60);
-  std::jthread finisher([&] {
-    while (run.progress.epochs.load() < 3)
+  std::jthread finisher([&](const std::stop_token &ended) {
+    while (run.progress.epochs.load() < 3 && !ended.stop_requested())
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     run.finish = true;
   });
@@ -353,6 +353,22 @@ TEST(Engine, ALinearTargetWarnsOrIsBeaten) {
   const bool loses =
       IsBetter(result.metric, result.floor, result.test) || result.architecture == "linear";
   EXPECT_EQ(FindWarning(result, "no network beats the linear model") != nullptr, loses);
+}
+
+TEST(Engine, AMetricThatTheValidationRowsCannotTellIsNamed) {
+  const GeneratedOptions generated{.rows = 600};
+  Table table = test::GenerateTable(generated);
+  table.split.emplace("split", ColumnKind::kText, "text");
+  for (std::int64_t row = 0; row < generated.rows; ++row) {
+    const bool positive = table.target.integer(row) == 1;
+    table.split->AppendText(row % 5 == 0 && positive ? "valid" : (row % 5 == 1 ? "test" : "train"));
+  }
+  const ControlledRun run;
+  const SelectionResult result =
+      TheEngine().SelectModel(std::move(table), FixedOptions(generated, 3, 1), run.control);
+  EXPECT_EQ(result.architecture, "linear");
+  EXPECT_EQ(FindWarning(result, "budget"), nullptr);
+  EXPECT_NE(FindWarning(result, "auc is undefined on the validation rows"), nullptr);
 }
 
 TEST(Engine, TwentyRowsWork) {

@@ -233,6 +233,26 @@ TEST_F(SuccessiveHalvingOf, AMemoryLimitTrainsAsManyAsFit) {
   EXPECT_EQ(result.trained, 5);
 }
 
+TEST_F(SuccessiveHalvingOf, AMemoryLimitPassesOverTheCandidatesThatAreTooLarge) {
+  const std::vector<ScoredCandidate> scored = Scored({{2'048, 2'048}, {8}, {1'024}, {16}});
+  options_.memory_limit_bytes =
+      data_.rows.bytes() + Trainer::Bytes(data_, {8}) + Trainer::Bytes(data_, {16});
+  for (const bool fixed : {true, false}) {
+    if (fixed) {
+      FixPlan(4, 1);
+    } else {
+      options_.n = options_.k = options_.u = std::nullopt;
+    }
+    const test::ControlledRun run(fixed ? 3'600 : 1);
+    const RefinementResult result = Refine(scored, run);
+    EXPECT_EQ(result.first_rung, 2) << fixed;
+    EXPECT_EQ(result.candidates[0].rung, -1) << fixed;
+    EXPECT_EQ(result.candidates[2].rung, -1) << fixed;
+    EXPECT_GE(result.candidates[1].rung, 0) << fixed;
+    EXPECT_GE(result.candidates[3].rung, 0) << fixed;
+  }
+}
+
 TEST_F(SuccessiveHalvingOf, StopsAtAMetricThatIsGoodEnough) {
   options_.stop_at = 0.7;
   const test::ControlledRun run(60);
@@ -245,8 +265,8 @@ TEST_F(SuccessiveHalvingOf, StopsAtAMetricThatIsGoodEnough) {
 
 TEST_F(SuccessiveHalvingOf, FinishReturnsTheBestSoFar) {
   test::ControlledRun run(60);
-  std::jthread finisher([&] {
-    while (run.progress.epochs.load() < 3)
+  std::jthread finisher([&](const std::stop_token &ended) {
+    while (run.progress.epochs.load() < 3 && !ended.stop_requested())
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     run.finish = true;
   });
@@ -261,8 +281,8 @@ TEST_F(SuccessiveHalvingOf, CancelThrows) {
   for (const std::int32_t threads : {1, 2}) {
     options_.threads = threads;
     test::ControlledRun run(60);
-    std::jthread stopper([&] {
-      while (run.progress.epochs.load() < 3) {
+    std::jthread stopper([&](const std::stop_token &ended) {
+      while (run.progress.epochs.load() < 3 && !ended.stop_requested()) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
       run.stop.request_stop();
