@@ -51,8 +51,8 @@ CREATE VIEW endless AS
 SELECT i, i % 7 AS b, i % 2 AS t FROM (SELECT generate_series(1, 1000000000) AS i) AS numbers;
 
 CREATE VIEW many AS
-SELECT i * 0.7 AS a, i % 1009 AS b, i % 4001 * 0.3 AS c, i % 2 AS t
-FROM (SELECT generate_series(1, 1500000) AS i) AS numbers;
+SELECT i * 0.7::float8 AS a, i % 1009 AS b, i % 4001 * 0.3::float8 AS c, i % 2 AS t
+FROM (SELECT generate_series(1, 2500000) AS i) AS numbers;
 
 CREATE TABLE small AS
 SELECT i AS id, i % 37 AS a, i % 11 AS b, CASE WHEN i % 37 > 18 THEN 'x' ELSE 'y' END AS t
