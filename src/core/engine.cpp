@@ -22,8 +22,7 @@ namespace trails {
 
 namespace {
 
-constexpr std::int64_t kDefaultScored = 5'000;  // N, where the caller does not fix it
-constexpr double kFilteringShare = 0.05;        // of the budget, at most
+constexpr double kFilteringShare = 0.05;  // of the budget, at most
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
