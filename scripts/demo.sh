@@ -69,7 +69,7 @@ To go on:
     scripts/load.sh NAME [FOLDER]                a table from FOLDER/NAME.csv.xz
 In psql:
     \dx+ trails                                  everything in the extension
-    \df+ trails.model_selection                  its arguments, and what they mean
+    \df+ trails.model_selection                  its arguments; docs/sql-reference.md says what they mean
     SELECT * FROM trails.candidates WHERE rung IS NOT NULL ORDER BY metric DESC LIMIT 10;
     SELECT * FROM trails.evaluate('customers_churned', 'customers');
     SELECT trails.drop_model('customers_churned');

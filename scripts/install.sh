@@ -35,9 +35,14 @@ replace() {
 }
 
 stage=$build/stage
+# Nothing of it stays: what `sudo scripts/install.sh` left behind, its caller could not replace.
+manifest=$build/install_manifest_extension.txt
 rm -rf "$stage"
+rm -f "$build/install.log" "$manifest"
+trap 'rm -rf "$stage" "$manifest"' EXIT
 DESTDIR=$stage cmake --install "$build" --component extension >"$build/install.log" 2>&1 ||
   { cat "$build/install.log" >&2; exit 1; }
+rm -f "$build/install.log"
 find "$stage" -type f -printf '%P\n' | while read -r file; do
   cmp -s "$stage/$file" "/$file" || { touch "$stage/$file"; replace "$stage/$file" "/$file"; }
 done

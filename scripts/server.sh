@@ -122,8 +122,13 @@ server_start() {
 server_database() {
   export PGDATABASE=$1
   local psql=("$pg_bindir/psql" --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1)
-  local found
+  local found lock
+  # Two at once would both find nothing and both create.
+  exec {lock}>"$server_root/build/.database.lock"
+  flock "$lock"
   found=$("${psql[@]}" --dbname=postgres --set=name="$1" <<<"SELECT 1 FROM pg_database WHERE datname = :'name'")
   [ -n "$found" ] || "$pg_bindir/createdb" --maintenance-db=postgres "$1" || return 1
-  PGOPTIONS="-c client_min_messages=warning" "${psql[@]}" --command='CREATE EXTENSION IF NOT EXISTS trails'
+  PGOPTIONS="-c client_min_messages=warning" "${psql[@]}" --command='CREATE EXTENSION IF NOT EXISTS trails' ||
+    return 1
+  exec {lock}>&-
 }

@@ -63,7 +63,7 @@ COMMENT ON COLUMN trails.run.seconds IS 'wall time taken, from the call to the s
 COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it';
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
-COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k trained, u epochs of the first rung, rungs; n, k and u can be given back to model_selection';
+COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs; given back to model_selection, u in whole numbers, they fix the plan';
 COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
@@ -280,19 +280,50 @@ SELECT m.name AS model,
        m.bytes, m.run_id, m.created_at
 FROM trails.model AS m;
 COMMENT ON VIEW trails.models IS 'models that the caller owns or may predict with; the highest version of a name serves';
+COMMENT ON COLUMN trails.models.model IS 'name to predict with';
 COMMENT ON COLUMN trails.models.version IS 'counts the models of one owner and name, oldest first; dropping one closes the gap';
+COMMENT ON COLUMN trails.models.owner IS 'role that may change, grant and drop the model';
+COMMENT ON COLUMN trails.models.source IS 'relation it was trained on, with its schema, as it was called then';
+COMMENT ON COLUMN trails.models.target IS 'column it predicts';
+COMMENT ON COLUMN trails.models.task IS 'binary, multiclass or regression';
+COMMENT ON COLUMN trails.models.architecture IS 'hidden widths of its best network; linear for a linear model';
+COMMENT ON COLUMN trails.models.metric IS 'what it was chosen by';
+COMMENT ON COLUMN trails.models.valid IS 'metric on the validation rows';
+COMMENT ON COLUMN trails.models.test IS 'metric on the test rows; NULL without them';
+COMMENT ON COLUMN trails.models.floor IS 'metric of a linear model on the same rows';
+COMMENT ON COLUMN trails.models.bytes IS 'size of the stored model';
+COMMENT ON COLUMN trails.models.run_id IS 'run that made it';
+COMMENT ON COLUMN trails.models.created_at IS 'when it was stored';
 
 CREATE VIEW trails.runs WITH (security_invoker = true) AS
 SELECT r.run_id, r.source, r.target, r.state, r.budget, r.seconds, r.over_budget_ms, r.plan,
        m.name AS model, r.started_at
 FROM trails.run AS r LEFT JOIN trails.model AS m USING (model_id);
 COMMENT ON VIEW trails.runs IS 'the caller''s model selections that ended well';
+COMMENT ON COLUMN trails.runs.run_id IS 'number of the run';
+COMMENT ON COLUMN trails.runs.source IS 'relation read, with its schema, as it was called then';
+COMMENT ON COLUMN trails.runs.target IS 'column to predict';
+COMMENT ON COLUMN trails.runs.state IS 'finished, or stopped before the plan was carried out (by stop_at, or by a cancel under trails.on_cancel = keep)';
+COMMENT ON COLUMN trails.runs.budget IS 'wall time the caller gave';
+COMMENT ON COLUMN trails.runs.seconds IS 'wall time taken, from the call to the stored model';
+COMMENT ON COLUMN trails.runs.over_budget_ms IS 'milliseconds above the budget, 0 within it';
+COMMENT ON COLUMN trails.runs.plan IS 'n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs';
 COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it is dropped';
+COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection was called';
 
 CREATE VIEW trails.candidates WITH (security_invoker = true) AS
 SELECT c.run_id, c.architecture, c.rank, c.score, c.params, c.rung, c.epochs, c.metric, c.seconds
 FROM trails.candidate AS c;
 COMMENT ON VIEW trails.candidates IS 'every candidate that the caller''s runs scored, and every further seed of one that they trained';
+COMMENT ON COLUMN trails.candidates.run_id IS 'run that scored it';
+COMMENT ON COLUMN trails.candidates.architecture IS 'hidden widths, input side first, joined by -';
+COMMENT ON COLUMN trails.candidates.rank IS 'place after the filtering phase, from 1: by score, the best first; with tfmem random in the order of the draw';
+COMMENT ON COLUMN trails.candidates.score IS 'training-free score (TFMEM), higher is better';
+COMMENT ON COLUMN trails.candidates.params IS 'trainable numbers outside the embedding table';
+COMMENT ON COLUMN trails.candidates.rung IS 'last rung it was trained in, from 0; NULL when it was not trained';
+COMMENT ON COLUMN trails.candidates.epochs IS 'epochs trained in all, may be a fraction';
+COMMENT ON COLUMN trails.candidates.metric IS 'best metric on the validation rows; NULL when it was not trained';
+COMMENT ON COLUMN trails.candidates.seconds IS 'training time on one thread';
 
 GRANT SELECT ON trails.models, trails.runs, trails.candidates TO PUBLIC;
 
@@ -375,11 +406,18 @@ FROM trails.progress_rows() AS p,
          AS d;
 COMMENT ON VIEW trails.progress IS
 'model selections that run now, in all sessions, as far as the caller may see them; watch it with \watch';
+COMMENT ON COLUMN trails.progress.pid IS 'process of the session, for pg_cancel_backend';
+COMMENT ON COLUMN trails.progress.role IS 'role that called model_selection';
+COMMENT ON COLUMN trails.progress.source IS 'relation that is read';
 COMMENT ON COLUMN trails.progress.phase IS 'reading, encoding, filtering, refinement, final or storing';
+COMMENT ON COLUMN trails.progress.rows_read IS 'rows read so far';
 COMMENT ON COLUMN trails.progress.scored IS 'candidates scored so far';
 COMMENT ON COLUMN trails.progress.trained IS 'candidates trained so far';
+COMMENT ON COLUMN trails.progress.rung IS 'rung that trains now, from 0';
 COMMENT ON COLUMN trails.progress.epochs IS 'epochs of all candidates together';
 COMMENT ON COLUMN trails.progress.best IS 'best metric on the validation rows so far';
+COMMENT ON COLUMN trails.progress.elapsed IS 'wall time since the call';
+COMMENT ON COLUMN trails.progress.budget IS 'wall time the caller gave';
 COMMENT ON COLUMN trails.progress.bar IS 'the share of the budget that has passed, as text';
 GRANT SELECT ON trails.progress TO PUBLIC;
 

@@ -170,7 +170,7 @@ void ReadOptions(FunctionCallInfo fcinfo, SelectionOptions *options) {
   const Datum datum = fcinfo->args[kOptions].value;
   Jsonb *const json = CallPg([=] { return DatumGetJsonbP(datum); });
   if (!JB_ROOT_IS_OBJECT(json)) {
-    throw Error(ErrorKind::kInvalidArgument, "options must be a json object", {}, kOptionsHint);
+    throw Error(ErrorKind::kInvalidArgument, "options must be a JSON object", {}, kOptionsHint);
   }
   JsonbIterator *iterator = CallPg([=] { return JsonbIteratorInit(&json->root); });
   JsonbValue item;

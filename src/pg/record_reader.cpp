@@ -116,7 +116,7 @@ RecordReader::Source RecordReader::FindSource(const InputColumn &input) const {
     throw Error(ErrorKind::kInvalidArgument,
                 "column " + Quoted(input.name) + " of the record is of type " + sql_type +
                     ", which the model cannot use",
-                trained());
+                trained(), "Cast it, also where it is a bare NULL or a literal.");
   }
   return source;
 }

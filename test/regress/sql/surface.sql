@@ -39,7 +39,7 @@ FROM pg_class AS c WHERE relnamespace = 'trails'::regnamespace AND relkind IN ('
 UNION ALL
 SELECT 'column ' || c.oid::regclass || '.' || a.attname
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
-WHERE relnamespace = 'trails'::regnamespace AND relkind = 'r'
+WHERE relnamespace = 'trails'::regnamespace AND relkind IN ('r', 'v')
       AND col_description(c.oid, a.attnum) IS NULL;
 
 -- what pg_dump would leave out (nothing): every table and every identity sequence is marked
