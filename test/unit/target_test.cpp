@@ -128,6 +128,14 @@ TEST(FitTarget, RejectsWhatCannotBeLearned) {
             ErrorKind::kInvalidArgument);
 }
 
+TEST(FitTarget, RefusesNumbersBeyondSinglePrecision) {
+  EXPECT_EQ(KindThrown(FloatColumn("huge", {1, 2, -1e38}), Task::kAuto), ErrorKind::kBadData);
+  EXPECT_EQ(KindThrown(FloatColumn("huge", {1e300, 2}), Task::kRegression), ErrorKind::kBadData);
+  EXPECT_EQ(Fit(FloatColumn("large", {1, 2, -1e36})).task, Task::kRegression);
+  EXPECT_EQ(Fit(FloatColumn("two", {1e300, -1e300})).task, Task::kBinary);
+  EXPECT_EQ(Fit(FloatColumn("few", {1e300, 2, kNull}), Task::kAuto).task, Task::kBinary);
+}
+
 TEST(ResolveMetric, FitsTheTask) {
   EXPECT_EQ(ResolveMetric(Metric::kAuto, Task::kBinary), Metric::kAuc);
   EXPECT_EQ(ResolveMetric(Metric::kAuto, Task::kMulticlass), Metric::kAccuracy);

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMostClasses = 1'000;
 constexpr std::size_t kMostIntegerClasses = 20;  // kAuto: more distinct integers are a quantity
+constexpr double kMostMagnitude = 1e37;  // networks compute in single precision, up to 3.4e38
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double NumberOf(const std::string &text) {
@@ -119,6 +120,18 @@ void RefuseUnusableNumbers(const Column &target) {
               {}, "Leave such rows out in a view, or make them NULL.");
 }
 
+// Nothing can be learned from them, and metrics would be infinite. As classes they are fine.
+void RefuseHugeNumbers(const Column &target) {
+  if (target.kind() != ColumnKind::kFloat) return;
+  for (std::int64_t row = 0; row < target.rows(); ++row) {
+    if (target.is_null(row) || std::abs(target.number(row)) <= kMostMagnitude) continue;
+    throw Error(ErrorKind::kBadData,
+                fmt::format("target column \"{}\" holds a value too large to learn", target.name()),
+                fmt::format("Regression takes magnitudes up to {:g}.", kMostMagnitude),
+                "Scale the column in a view, or leave such rows out.");
+  }
+}
+
 void Standardise(const Column &target, std::span<const std::int32_t> train, TargetCode *code) {
   double count = 0;
   for (const std::int32_t row : train) count += target.is_null(row) ? 0 : 1;
@@ -184,6 +197,7 @@ TargetCode FitTarget(const Column &target, Task task, std::span<const std::int32
   code.task = Decide(target, task, values.count());
   code.column = {target.name(), target.sql_type(), target.kind()};
   if (code.task == Task::kRegression) {
+    RefuseHugeNumbers(target);
     Standardise(target, train, &code);
   } else {
     NameClasses(target, std::move(values), &code);

@@ -97,6 +97,9 @@ SELECT refused($$ SELECT trails.model_selection('visits', 'constant', exclude =>
 SELECT refused($$ SELECT trails.model_selection('visits', 'nothing', exclude => '{place}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'infinite', exclude => '{place}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'one_or_nan', exclude => '{place}') $$);
+CREATE TABLE huge AS SELECT i AS visit, i * 1e300::double precision AS amount FROM generate_series(1, 100) AS i;
+SELECT refused($$ SELECT trails.model_selection('huge', 'amount') $$);
+DROP TABLE huge;
 SELECT refused($$ SELECT trails.model_selection('visits', 'everyone', exclude => '{place}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'way', task => 'binary', exclude => '{place}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'way', task => 'regression', exclude => '{place}') $$);
