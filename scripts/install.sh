@@ -13,7 +13,7 @@ build=$root/build
 
 refuse() {
   echo "install.sh: no right to write to $1; run this:" >&2
-  echo "  sudo $root/scripts/install.sh" >&2
+  echo "  sudo PG_CONFIG=$PG_CONFIG $root/scripts/install.sh" >&2
   exit 1
 }
 
