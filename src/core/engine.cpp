@@ -204,6 +204,11 @@ SelectionResult TorchEngine::Select(Table &&table, const SelectionOptions &optio
   RefinementResult refined = SuccessiveHalving(data, plan, scored, options, control).Run();
   result.seconds.refinement = SecondsSince(phase_start);
 
+  if (refined.finalists.empty() && control.finish != nullptr && control.finish->load()) {
+    throw Error(ErrorKind::kCancelled,
+                "model selection was cancelled before a network was trained");
+  }
+
   phase_start = Clock::now();
   control.progress->Enter(Phase::kFinal);
   const Verdict verdict = JudgeFinalists(data, plan, refined, options.threads, control);

@@ -62,12 +62,22 @@ TEST(SpaceSize, OfThePapersAndOfThePrior) {
 
 TEST(SpaceSize, SaturatesInsteadOfWrapping) {
   SearchSpace huge{"huge", {}, 1, 8};
-  for (std::int32_t width = 1; width <= 4096; ++width) huge.widths.push_back(width);
+  for (std::int32_t width = 1; width <= 1000; ++width) huge.widths.push_back(width);
   EXPECT_EQ(SpaceSize(huge), std::numeric_limits<std::int64_t>::max());
   EXPECT_EQ(ErrorOf([&] { CheckSearchSpace(huge); }).kind(), ErrorKind::kInvalidArgument);
-  huge.max_layers = 5;  // 4096^5 is 2^60
+  huge.max_layers = 6;  // 1000^6 is below 2^60
   EXPECT_NO_THROW(CheckSearchSpace(huge));
   EXPECT_EQ(IndexOf(huge, CandidateAt(huge, SpaceSize(huge) - 1)), SpaceSize(huge) - 1);
+}
+
+TEST(CheckSearchSpace, RefusesCandidatesThatCannotBeStoppedInTime) {
+  EXPECT_NO_THROW(CheckSearchSpace({"wide", {4096}, 1, 1}));
+  EXPECT_NO_THROW(CheckSearchSpace({"wide", {16, 2828}, 1, 2}));
+  const Error error = ErrorOf([] { CheckSearchSpace({"wide", {16, 2829}, 1, 2}); });
+  EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+  EXPECT_EQ(error.detail(),
+            "Its largest candidate has 8003241 weights between its hidden layers; the limit is "
+            "8000000.");
 }
 
 TEST(CandidateAt, ListsFewerLayersFirstAndTheLastLayerFastest) {

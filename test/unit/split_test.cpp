@@ -152,6 +152,13 @@ TEST(SplitRows, RowOrderAndColumnOrderDoNotMatter) {
   EXPECT_EQ(HashData(table, hashes), HashData(other, other_hashes));
 }
 
+TEST(LooksLikeSplit, OnlyWithTheWordsOfASplit) {
+  EXPECT_TRUE(LooksLikeSplit(TextColumn("part", {"train", "Test", std::nullopt, "train"})));
+  EXPECT_FALSE(LooksLikeSplit(TextColumn("part", {"train", "test", "north"})));
+  EXPECT_FALSE(LooksLikeSplit(TextColumn("part", {"train", "train"})));
+  EXPECT_FALSE(LooksLikeSplit(IntegerColumn("part", {1, 2})));
+}
+
 TEST(SplitRows, ReadsTheSplitColumn) {
   Table table = Numbered(26);
   std::vector<std::optional<std::string>> words(22, "train");

@@ -132,6 +132,8 @@ TEST(FitTarget, RefusesNumbersBeyondSinglePrecision) {
   EXPECT_EQ(KindThrown(FloatColumn("huge", {1, 2, -1e38}), Task::kAuto), ErrorKind::kBadData);
   EXPECT_EQ(KindThrown(FloatColumn("huge", {1e300, 2}), Task::kRegression), ErrorKind::kBadData);
   EXPECT_EQ(Fit(FloatColumn("large", {1, 2, -1e36})).task, Task::kRegression);
+  EXPECT_EQ(KindThrown(FloatColumn("tiny", {1e-31, 2e-31, 0}), Task::kAuto), ErrorKind::kBadData);
+  EXPECT_EQ(Fit(FloatColumn("small", {1e-29, 2e-31, 0})).task, Task::kRegression);
   EXPECT_EQ(Fit(FloatColumn("two", {1e300, -1e300})).task, Task::kBinary);
   EXPECT_EQ(Fit(FloatColumn("few", {1e300, 2, kNull}), Task::kAuto).task, Task::kBinary);
 }

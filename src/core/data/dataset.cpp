@@ -85,6 +85,19 @@ void ReportSplit(const Table &table, const Split &split, std::vector<Notice> *no
   }
 }
 
+// A forgotten split leaks nothing, but it is hardly meant as a feature.
+void ReportForgottenSplit(const Table &table, std::vector<Notice> *notices) {
+  if (table.split) return;
+  for (const Column &column : table.features) {
+    if (!LooksLikeSplit(column)) continue;
+    notices->push_back(
+        {NoticeLevel::kNotice,
+         fmt::format("column \"{}\" looks like a split and is used as a feature", column.name()),
+         {},
+         "Name it in split, or in exclude."});
+  }
+}
+
 void ReportLeftOut(const std::vector<std::string> &left_out, std::vector<Notice> *notices) {
   if (left_out.empty()) return;
   notices->push_back(
@@ -107,6 +120,7 @@ Dataset BuildDataset(Table &&table, const SelectionOptions &options, std::vector
   data.target = FitTarget(table.target, options.task, data.split.train);
   data.metric = ResolveMetric(options.metric, data.target.task);
   ReportSplit(table, data.split, notices);
+  ReportForgottenSplit(table, notices);
   ThrowIfStopped(stop);
   data.data_hash = HashData(table, row_hashes);
   row_hashes = {};

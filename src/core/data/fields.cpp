@@ -171,7 +171,9 @@ Fields FitFields(const std::vector<Column> &features, std::span<const std::int32
   }
   if (fields.fields.empty()) {
     throw Error(ErrorKind::kBadData, "no feature is left to learn from",
-                features.empty() ? "" : "Every feature is constant in the training rows.",
+                features.empty() ? ""
+                                 : "Every feature is constant in the training rows, or has no "
+                                   "value that is seen often enough to learn from.",
                 "Name columns that differ from row to row in features.");
   }
   return fields;

@@ -242,6 +242,12 @@ Split SplitRows(const Table &table, const std::vector<std::uint64_t> &row_hashes
   return split;
 }
 
+bool LooksLikeSplit(const Column &column) {
+  if (column.kind() != ColumnKind::kText || column.dictionary().size() < 2) return false;
+  return std::all_of(column.dictionary().begin(), column.dictionary().end(),
+                     [](std::string_view word) { return PartOfWord(word) != Part::kNone; });
+}
+
 std::string HashData(const Table &table, const std::vector<std::uint64_t> &row_hashes) {
   const ColumnHasher target(table.target, kDataSalt);
   std::uint64_t low = 0;

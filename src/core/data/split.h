@@ -35,6 +35,10 @@ std::vector<std::uint64_t> HashRows(const Table &table, const std::stop_token &s
 // Error(kInvalidArgument) when the split column is no text.
 Split SplitRows(const Table &table, const std::vector<std::uint64_t> &row_hashes);
 
+// True for a text column whose values are the words of a split and nothing else, two of them at
+// least.
+bool LooksLikeSplit(const Column &column);
+
 // 32 hex digits over all rows, features and target, independent of their order.
 std::string HashData(const Table &table, const std::vector<std::uint64_t> &row_hashes);
 

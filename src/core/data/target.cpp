@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kMostClasses = 1'000;
 constexpr std::size_t kMostIntegerClasses = 20;  // kAuto: more distinct integers are a quantity
 constexpr double kMostMagnitude = 1e37;  // networks compute in single precision, up to 3.4e38
+constexpr double kLeastMagnitude = 1e-30;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double NumberOf(const std::string &text) {
@@ -121,15 +122,24 @@ void RefuseUnusableNumbers(const Column &target) {
 }
 
 // Nothing can be learned from them, and metrics would be infinite. As classes they are fine.
-void RefuseHugeNumbers(const Column &target) {
+void RefuseExtremeNumbers(const Column &target) {
   if (target.kind() != ColumnKind::kFloat) return;
+  double largest = 0;
   for (std::int64_t row = 0; row < target.rows(); ++row) {
-    if (target.is_null(row) || std::abs(target.number(row)) <= kMostMagnitude) continue;
+    if (target.is_null(row)) continue;
+    largest = std::max(largest, std::abs(target.number(row)));
+    if (largest <= kMostMagnitude) continue;
     throw Error(ErrorKind::kBadData,
                 fmt::format("target column \"{}\" holds a value too large to learn", target.name()),
                 fmt::format("Regression takes magnitudes up to {:g}.", kMostMagnitude),
                 "Scale the column in a view, or leave such rows out.");
   }
+  if (largest >= kLeastMagnitude) return;
+  throw Error(
+      ErrorKind::kBadData,
+      fmt::format("target column \"{}\" holds only values too small to learn", target.name()),
+      fmt::format("Regression needs some magnitude of {:g} or more.", kLeastMagnitude),
+      "Scale the column in a view.");
 }
 
 void Standardise(const Column &target, std::span<const std::int32_t> train, TargetCode *code) {
@@ -197,7 +207,7 @@ TargetCode FitTarget(const Column &target, Task task, std::span<const std::int32
   code.task = Decide(target, task, values.count());
   code.column = {target.name(), target.sql_type(), target.kind()};
   if (code.task == Task::kRegression) {
-    RefuseHugeNumbers(target);
+    RefuseExtremeNumbers(target);
     Standardise(target, train, &code);
   } else {
     NameClasses(target, std::move(values), &code);

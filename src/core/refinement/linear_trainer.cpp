@@ -84,7 +84,8 @@ double LinearTrainer::Train(std::int64_t steps, const Interrupt &interrupt) {
         {.learning_rate = kLearningRate,
          .decay = kWeightDecay,
          .average_decay = steps_ == 1 ? 0.0f : std::min(kLongestAverage, (1 + t) / (10 + t)),
-         .step = steps_});
+         .step = steps_},
+        interrupt);
   }
   return sum / static_cast<double>(std::max<std::int64_t>(steps, 1));
 }

@@ -2,10 +2,13 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 namespace trails {
 
 namespace {
-constexpr std::int64_t kAlignment = 16;  // floats: one cache line, one AVX-512 register
+constexpr std::int64_t kAlignment = 16;   // floats: one cache line, one AVX-512 register
+constexpr std::int64_t kPiece = 1 << 20;  // some 10 ms
 }  // namespace
 
 std::size_t Parameters::AddBlock(std::int64_t count, bool decays) {
@@ -20,12 +23,16 @@ void Parameters::Allocate() {
   }
 }
 
-void Parameters::Update(kernels::AdamWStep step) {
+void Parameters::Update(kernels::AdamWStep step, const Interrupt &interrupt) {
   const float decay = step.decay;
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     step.decay = blocks_[b].decays ? decay : 0.0f;
-    kernels::AdamWCpu(value(b), gradient(b), At(first_moment_, b), At(second_moment_, b),
-                      At(average_, b), blocks_[b].count, step);
+    for (std::int64_t first = 0; first < blocks_[b].count; first += kPiece) {
+      if (first > 0) interrupt.Check();
+      kernels::AdamWCpu(value(b) + first, gradient(b) + first, At(first_moment_, b) + first,
+                        At(second_moment_, b) + first, At(average_, b) + first,
+                        std::min(kPiece, blocks_[b].count - first), step);
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/refinement/interrupt.h"
 #include "kernels/adamw.h"
 
 namespace trails {
@@ -28,8 +29,10 @@ class Parameters {
   }
   std::int64_t count(std::size_t block) const { return blocks_[block].count; }
 
-  // One step of AdamW over all blocks; step.decay applies to the blocks that decay.
-  void Update(kernels::AdamWStep step);
+  // One step of AdamW over all blocks; step.decay applies to the blocks that decay. Checks
+  // `interrupt` between pieces of a million numbers of one block; when it throws, the step is half
+  // done. Smaller blocks are never interrupted.
+  void Update(kernels::AdamWStep step, const Interrupt &interrupt);
 
   // Bytes that `count` parameters need.
   static std::int64_t Bytes(std::int64_t count) noexcept { return count * 5 * 4; }

@@ -26,6 +26,7 @@ constexpr std::uint64_t kDropoutPurpose = 11;
 constexpr std::uint64_t kSeedPurpose = 12;
 constexpr double kStoreBytesPerSecond = 100e6;  // artefact to table, checksum and copy included
 constexpr double kFixedReserve = 0.02;          // seconds for what is too small to model
+constexpr double kFirstLookSeconds = 0.005;     // memory is taken for the first time
 constexpr double kReserveMargin = 1.3;          // test rows are colder than validation rows
 
 std::size_t CeilDivide(std::size_t a, std::size_t b) {
@@ -38,7 +39,7 @@ double SuccessiveHalving::LookSeconds(const CandidateRun &run) const {
   // Before the first look: predicting costs a third of training.
   const double guess =
       unit_.seconds() * run.row_cost / 3 * static_cast<double>(valid_labels_.size());
-  return run.look_seconds > 0 ? run.look_seconds : guess;
+  return run.look_seconds > 0 ? run.look_seconds : kFirstLookSeconds + 2 * guess;
 }
 
 Clock::time_point SuccessiveHalving::Until() const {

@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kFewestPassSteps = 50;  // a tiny table's epoch is too short a unit
 constexpr double kFloorShare = 0.08;           // of the budget, for the linear model
 constexpr auto kLeastFloorTime = std::chrono::milliseconds(20);  // even when the time is up
+constexpr double kShortLookSeconds = 0.05;
 constexpr int kFloorPatience = 3;
 constexpr std::int64_t kFloorChunk = 200;  // mini-batches between two looks at the floor
 constexpr int kFloorChunks = 60;
@@ -224,20 +225,26 @@ void SuccessiveHalving::Advance(CandidateRun *run) {
     ++result_.diverged;
     return;
   }
+  if (run->trainer->lost()) throw TimeUp();
   Evaluate(run, loss);
 }
 
 void SuccessiveHalving::Evaluate(CandidateRun *run, double loss) {
-  Clock::time_point until;
+  std::optional<Interrupt> interrupt;
   {
+    // The first network of all is what the budget bought: a short look at it comes before the
+    // clock.
     const std::lock_guard lock(mutex_);
-    until = Until();
+    if (result_.finalists.empty() && LookSeconds(*run) < kShortLookSeconds) {
+      interrupt.emplace(control_);
+    } else {
+      interrupt.emplace(control_, Until());
+    }
   }
   const Clock::time_point start = Clock::now();
   Finalist now{
       .candidate = run->candidate, .valid = 0, .network = run->trainer->Fold(), .predictions = {}};
-  now.predictions =
-      PredictRows(data_, plan_, now.network, data_.split.valid, Interrupt(control_, until));
+  now.predictions = PredictRows(data_, plan_, now.network, data_.split.valid, *interrupt);
   now.valid = Judge(data_.metric, now.predictions, data_.target.outputs(), valid_labels_);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const bool finite = std::all_of(now.predictions.begin(), now.predictions.end(),

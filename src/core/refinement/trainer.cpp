@@ -191,13 +191,16 @@ double Trainer::ComputeGradients(const std::int32_t *rows, const Interrupt &inte
   return loss;
 }
 
-void Trainer::Update() {
+void Trainer::Update(const Interrupt &interrupt) {
   ++steps_;
+  lost_ = true;
   const float average_decay = AverageDecay(steps_);
   parameters_.Update({.learning_rate = options_.learning_rate,
                       .decay = options_.weight_decay,
                       .average_decay = average_decay,
-                      .step = steps_});
+                      .step = steps_},
+                     interrupt);
+  lost_ = false;
   const auto batch = static_cast<float>(order_.batch());
   const float unbiased = batch / (batch - 1.0f);  // as Torch's running variance
   std::vector<float> var;
@@ -215,12 +218,12 @@ void Trainer::Update() {
 double Trainer::Train(std::int64_t steps, const Interrupt &interrupt) {
   double sum = 0;
   std::int64_t done = 0;
-  for (; done < steps && !diverged_; ++done) {
+  for (; done < steps && !diverged_ && !lost_; ++done) {
     if (pending_ == nullptr) pending_ = order_.Next();
     const double loss = ComputeGradients(pending_, interrupt);
     diverged_ = !std::isfinite(loss);
     if (diverged_) break;
-    Update();
+    Update(interrupt);
     pending_ = nullptr;
     sum += loss;
   }

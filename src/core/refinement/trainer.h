@@ -45,11 +45,14 @@ class Trainer {
   Trainer(const Dataset &data, const kernels::FieldPlan &plan, const TrainerOptions &options);
 
   // Trains `steps` mini-batches and returns their mean loss. When it throws (TimeUp,
-  // Error(kCancelled)) the state is that after the last whole mini-batch.
+  // Error(kCancelled)) the state is that after the last whole mini-batch, but for tables or layers
+  // of more than a million numbers: there the last step may be half done, which lost() tells, and
+  // training cannot go on.
   // A loss that is no finite number makes diverged() true and ends the training at once.
   double Train(std::int64_t steps, const Interrupt &interrupt);
 
   bool diverged() const noexcept { return diverged_; }
+  bool lost() const noexcept { return lost_; }
   std::int64_t steps() const noexcept { return steps_; }
   std::int64_t steps_per_epoch() const noexcept { return order_.steps_per_epoch(); }
   double epochs() const noexcept {
@@ -85,7 +88,7 @@ class Trainer {
   void Forward(const std::int32_t *rows, const Interrupt &interrupt);
   double Loss(const std::int32_t *rows);
   void Backward(const std::int32_t *rows, const Interrupt &interrupt);
-  void Update();
+  void Update(const Interrupt &interrupt);
   kernels::BatchNormState NormOf(Layer *layer);
 
   const Dataset &data_;
@@ -94,6 +97,7 @@ class Trainer {
   BatchOrder order_;
   std::int64_t steps_ = 0;
   bool diverged_ = false;
+  bool lost_ = false;
   const std::int32_t *pending_ = nullptr;  // rows of a mini-batch that was interrupted
 
   Parameters parameters_;

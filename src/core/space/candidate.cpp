@@ -84,6 +84,15 @@ void CheckSearchSpace(const SearchSpace &space) {
     ThrowInvalidSpace(space, fmt::format("Layers from {} to {} are not a range within 1 to {}.",
                                          space.min_layers, space.max_layers, kMaxHiddenLayers));
   }
+  const auto widest = static_cast<std::int64_t>(space.widths.back());
+  const std::int64_t weights = widest * widest * (space.max_layers - 1);
+  if (weights > kMaxHiddenWeights) {
+    ThrowInvalidSpace(space,
+                      fmt::format("Its largest candidate has {} weights between its hidden layers; "
+                                  "the limit is {}.",
+                                  weights, kMaxHiddenWeights),
+                      "Use smaller widths or fewer layers.");
+  }
   if (SpaceSize(space) == kSaturated) {
     ThrowInvalidSpace(space, fmt::format("It has {} candidates or more.", kSaturated),
                       "Use fewer widths or fewer layers.");

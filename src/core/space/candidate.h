@@ -17,6 +17,9 @@ using HiddenWidths = std::vector<std::int32_t>;
 
 inline constexpr std::int32_t kMaxHiddenLayers = 8;
 inline constexpr std::int32_t kMaxHiddenWidth = 4096;
+// Weights between hidden layers of one candidate. A step of a larger one takes so long that neither
+// a budget nor a cancel could be kept.
+inline constexpr std::int64_t kMaxHiddenWeights = 8'000'000;
 
 std::string ArchitectureName(const HiddenWidths &widths);
 
