@@ -64,7 +64,7 @@ Field NumberField(const SortedNumbers &numbers, Encoding encoding) {
 
 // The fields of one column, with ids counted from 0; none when the column tells nothing.
 std::vector<Field> FitColumn(const Column &column, std::span<const std::int32_t> train,
-                             const FieldOptions &options, Wish wish) {
+                             const FieldOptions &options, Wish wish, const std::stop_token &stop) {
   std::vector<Field> fields;
   Field category;
   if (column.kind() == ColumnKind::kText) {
@@ -73,7 +73,7 @@ std::vector<Field> FitColumn(const Column &column, std::span<const std::int32_t>
     if (useful && distinct > 1) fields.push_back(std::move(category));
     return fields;
   }
-  const SortedNumbers numbers = SortNumbers(column, train);
+  const SortedNumbers numbers = SortNumbers(column, train, stop);
   const Role role = RoleOf(column, numbers, options.encoding, wish);
   if (numbers.distinct + (numbers.nulls > 0 ? 1 : 0) <= 1 || numbers.distinct == 0) return fields;
   if (role.number) fields.push_back(NumberField(numbers, options.encoding));
@@ -159,7 +159,7 @@ Fields FitFields(const std::vector<Column> &features, std::span<const std::int32
   std::vector<std::vector<Field>> parts(features.size());
   ParallelFor(static_cast<std::int64_t>(features.size()), threads, stop, [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
-    parts[at] = FitColumn(features[at], train, options, wishes[at]);
+    parts[at] = FitColumn(features[at], train, options, wishes[at], stop);
   });
   Fields fields;
   for (std::size_t i = 0; i < features.size(); ++i) {

@@ -1,11 +1,14 @@
 #include "core/data/number_fit.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <boost/sort/spreadsort/integer_sort.hpp>
+
+#include "core/data/parallel_for.h"
 
 namespace trails {
 
@@ -30,26 +33,40 @@ struct OrderedKey {
   }
 };
 
+// Sorts in pieces and merges them, so that a stop is seen in between.
 template <typename T>
-void Sort(std::vector<T> &values) {
-  boost::sort::spreadsort::integer_sort(values.begin(), values.end(), OrderedKey{}, std::less<T>{});
+void Sort(std::vector<T> &values, const std::stop_token &stop) {
+  constexpr std::ptrdiff_t kPiece = 1 << 18;  // some 10 ms
+  const auto count = std::ssize(values);
+  const auto at = [&](std::ptrdiff_t i) { return values.begin() + std::min(i, count); };
+  for (std::ptrdiff_t first = 0; first < count; first += kPiece) {
+    ThrowIfStopped(stop);
+    boost::sort::spreadsort::integer_sort(at(first), at(first + kPiece), OrderedKey{},
+                                          std::less<T>{});
+  }
+  for (std::ptrdiff_t width = kPiece; width < count; width *= 2) {
+    for (std::ptrdiff_t first = 0; first + width < count; first += 2 * width) {
+      ThrowIfStopped(stop);
+      std::inplace_merge(at(first), at(first + width), at(first + 2 * width));
+    }
+  }
 }
 
-std::vector<std::int64_t> SortedIntegers(const Column &column,
-                                         std::span<const std::int32_t> train) {
+std::vector<std::int64_t> SortedIntegers(const Column &column, std::span<const std::int32_t> train,
+                                         const std::stop_token &stop) {
   std::vector<std::int64_t> values;
   values.reserve(train.size());
   for (const std::int32_t row : train) {
     const std::int64_t value = column.integer(row);
     if (value != Column::kNullInteger) values.push_back(value);
   }
-  Sort(values);
+  Sort(values, stop);
   return values;
 }
 
 // Sets *infinite when a value was not finite.
 std::vector<double> SortedDoubles(const Column &column, std::span<const std::int32_t> train,
-                                  bool *infinite) {
+                                  const std::stop_token &stop, bool *infinite) {
   std::vector<double> values;
   values.reserve(train.size());
   double least = std::numeric_limits<double>::infinity();
@@ -71,7 +88,7 @@ std::vector<double> SortedDoubles(const Column &column, std::span<const std::int
   if (*infinite) {
     for (double &value : values) value = std::clamp(value, least, greatest);
   }
-  Sort(values);
+  Sort(values, stop);
   return values;
 }
 
@@ -167,13 +184,14 @@ void Locate(const std::vector<T> &sorted, Encoding encoding, Field *field) {
 
 }  // namespace
 
-SortedNumbers SortNumbers(const Column &column, std::span<const std::int32_t> train) {
+SortedNumbers SortNumbers(const Column &column, std::span<const std::int32_t> train,
+                          const std::stop_token &stop) {
   SortedNumbers numbers;
   if (column.kind() == ColumnKind::kInteger) {
-    numbers.values = SortedIntegers(column, train);
+    numbers.values = SortedIntegers(column, train, stop);
   } else {
     bool infinite = false;
-    std::vector<double> doubles = SortedDoubles(column, train, &infinite);
+    std::vector<double> doubles = SortedDoubles(column, train, stop, &infinite);
     if (!infinite && AllIntegral(doubles)) {
       numbers.values = std::vector<std::int64_t>(doubles.begin(), doubles.end());
     } else {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <variant>
 #include <vector>
 
@@ -30,8 +31,10 @@ struct SortedNumbers {
   }
 };
 
+// Throws Error(kCancelled) within some 10 ms of a stop.
 // Cost: one sort.
-SortedNumbers SortNumbers(const Column &column, std::span<const std::int32_t> train);
+SortedNumbers SortNumbers(const Column &column, std::span<const std::int32_t> train,
+                          const std::stop_token &stop = {});
 
 // Sets kind, center, scale, knots and soft_clip of `field`. numbers.count() > 0.
 //   piecewise-linear: center = median, scale = inter-quartile range; 48 bins (see QuantileKnots)
