@@ -14,7 +14,6 @@ namespace {
 // rate than the networks', and a decay that only holds back what no row speaks for.
 constexpr float kLearningRate = 1e-2f;
 constexpr float kWeightDecay = 1e-2f;
-constexpr float kLongestAverage = 0.995f;
 
 kernels::FieldPlan WithoutKnots(kernels::FieldPlan plan) {
   for (kernels::NumericSlots &slots : plan.numeric_fields) slots.knots = 0;
@@ -79,13 +78,11 @@ double LinearTrainer::Train(std::int64_t steps, const Interrupt &interrupt) {
     kernels::ScatterFieldsCpu(plan_, data_.rows.ids.data(), located_.data(), rows, batch,
                               fields_.data(), outputs_, table_gradient);
     ++steps_;
-    const auto t = static_cast<float>(steps_);
-    parameters_.Update(
-        {.learning_rate = kLearningRate,
-         .decay = kWeightDecay,
-         .average_decay = steps_ == 1 ? 0.0f : std::min(kLongestAverage, (1 + t) / (10 + t)),
-         .step = steps_},
-        interrupt);
+    parameters_.Update({.learning_rate = kLearningRate,
+                        .decay = kWeightDecay,
+                        .average_decay = AverageDecay(steps_),
+                        .step = steps_},
+                       interrupt);
   }
   return sum / static_cast<double>(std::max<std::int64_t>(steps, 1));
 }

@@ -9,7 +9,14 @@ namespace trails {
 namespace {
 constexpr std::int64_t kAlignment = 16;   // floats: one cache line, one AVX-512 register
 constexpr std::int64_t kPiece = 1 << 20;  // some 10 ms
+constexpr float kLongestAverage = 0.995f;
 }  // namespace
+
+float AverageDecay(std::int64_t step) {
+  if (step <= 1) return 0.0f;
+  const auto t = static_cast<float>(step);
+  return std::min(kLongestAverage, (1.0f + t) / (10.0f + t));
+}
 
 std::size_t Parameters::AddBlock(std::int64_t count, bool decays) {
   blocks_.push_back({size_, count, decays});

@@ -12,18 +12,10 @@ namespace trails {
 
 namespace {
 
-constexpr float kLongestAverage = 0.995f;  // some 200 mini-batches
 constexpr double kEmbeddingSpread = 0.01;  // ids overfit when they start larger
 constexpr double kValueSpread = 0.1;       // numbers are learnt too slowly when they start smaller
 
 enum Purpose : std::uint64_t { kWeightsPurpose = 1, kOrderPurpose, kDropoutPurpose };
-
-// The average follows closely at first, then over the last mini-batches.
-float AverageDecay(std::int64_t step) {
-  if (step <= 1) return 0.0f;
-  const auto t = static_cast<float>(step);
-  return std::min(kLongestAverage, (1.0f + t) / (10.0f + t));
-}
 
 }  // namespace
 
