@@ -39,7 +39,7 @@ double SuccessiveHalving::LookSeconds(const CandidateRun &run) const {
   // Before the first look: predicting costs a third of training.
   const double guess =
       unit_.seconds() * run.row_cost / 3 * static_cast<double>(valid_labels_.size());
-  return run.look_seconds > 0 ? run.look_seconds : kFirstLookSeconds + 2 * guess;
+  return run.look_seconds > 0 ? run.look_seconds : kFirstLookSeconds + guess;
 }
 
 Clock::time_point SuccessiveHalving::Until() const {

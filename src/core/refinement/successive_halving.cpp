@@ -206,9 +206,9 @@ void SuccessiveHalving::Calibrate(CandidateRun *run) {
   double loss = 0;
   TrainTimed(run, kWarmUpSteps, &loss);
   const double limit = kCalibrationShare * control_.budget_seconds();
-  while (run->steps() < kCalibrationSteps && run->seconds < limit && !run->trainer->diverged()) {
+  do {  // one step at least, however slow: without it nothing can be planned
     TrainTimed(run, 1, &loss);
-  }
+  } while (run->steps() < kCalibrationSteps && run->seconds < limit && !run->trainer->diverged());
 }
 
 void SuccessiveHalving::Advance(CandidateRun *run) {

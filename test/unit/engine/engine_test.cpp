@@ -175,6 +175,29 @@ TEST(Engine, KeepsTheDeadline) {
   }
 }
 
+// Candidates whose calibration takes longer than its share must not be planned as if they cost
+// nothing: they were trained to the end of the budget and never looked at.
+TEST(Engine, SlowCandidatesAreJudgedInTime) {
+  const GeneratedOptions generated{.rows = 20'000};
+  SelectionOptions options = test::OptionsFor(generated);
+  options.space = {.name = "", .widths = {1024}, .min_layers = 6, .max_layers = 6};
+  const ControlledRun run(4.0);
+  const SelectionResult result = Select(generated, options, run);
+  ASSERT_FALSE(result.epochs.empty());
+  EXPECT_TRUE(std::isfinite(result.candidates.front().metric));
+}
+
+TEST(Engine, AnEndlessFirstRungKeepsWhatTheBudgetBought) {
+  const GeneratedOptions generated{.rows = 3'000};
+  SelectionOptions options = test::OptionsFor(generated);
+  options.space = {.name = "", .widths = {16, 64, 256}, .min_layers = 1, .max_layers = 4};
+  options.u = 1'000'000;
+  const ControlledRun run(1.0);
+  const SelectionResult result = Select(generated, options, run);
+  EXPECT_FALSE(result.epochs.empty());
+  EXPECT_NE(result.architecture, "linear");
+}
+
 TEST(Engine, AHopelessBudgetKeepsTheLinearModelWithAWarning) {
   const GeneratedOptions generated{.rows = 20'000};
   SelectionOptions options = test::OptionsFor(generated);
