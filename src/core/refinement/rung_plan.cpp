@@ -268,6 +268,18 @@ bool SuccessiveHalving::RungIsDone() const {
                      [](const CandidateRun *run) { return !run->busy && run->rung_is_done(); });
 }
 
+bool SuccessiveHalving::FitsBesideTheRest(const HiddenWidths &widths) const {
+  if (options_.memory_limit_bytes == 0) return true;
+  std::int64_t used = data_.rows.bytes() + Trainer::Bytes(data_, widths);
+  for (const auto &run : runs_) {
+    // A busy run's trainer belongs to its thread.
+    const bool holds_memory = run->busy || run->trainer != nullptr ||
+                              std::find(rung_.begin(), rung_.end(), run.get()) != rung_.end();
+    if (holds_memory) used += Trainer::Bytes(data_, run->options.widths);
+  }
+  return used <= options_.memory_limit_bytes;
+}
+
 CandidateRun *SuccessiveHalving::NextSeed() {
   for (CandidateRun *seed : seeds_) {
     if (seed->busy) continue;
@@ -286,6 +298,7 @@ CandidateRun *SuccessiveHalving::NextSeed() {
   const std::uint64_t draw = runs_.size();  // never used before
   const CandidateRun *const parent =
       originals[draw % std::min(originals.size(), kSeededCandidates)];
+  if (!FitsBesideTheRest(parent->options.widths)) return nullptr;
   CandidateRun *const seed = AddRun(static_cast<std::size_t>(parent->candidate), draw);
   const double steps = std::max(result_.first_epochs * static_cast<double>(pass_steps_),
                                 1.25 * static_cast<double>(parent->best_steps));

@@ -86,6 +86,7 @@ class SuccessiveHalving {
   bool RungIsDone() const;
   bool SeedsAllowed() const { return !options_.plan_is_fixed() && !options_.k; }
   CandidateRun *NextSeed();
+  bool FitsBesideTheRest(const HiddenWidths &widths) const;
   bool SortsBefore(const CandidateRun *a, const CandidateRun *b) const;
   std::int64_t ChunkSteps(const CandidateRun &run) const;
   double Passes(std::int64_t steps) const {

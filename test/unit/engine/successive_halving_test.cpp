@@ -253,6 +253,23 @@ TEST_F(SuccessiveHalvingOf, AMemoryLimitPassesOverTheCandidatesThatAreTooLarge) 
   }
 }
 
+TEST_F(SuccessiveHalvingOf, ANewSeedWaitsForItsMemory) {
+  options_.threads = 2;
+  options_.memory_limit_bytes = data_.rows.bytes() + Trainer::Bytes(data_, {8});
+  const test::ControlledRun run(1.5);
+  const RefinementResult result = Refine(Scored({{8}}), run);
+  ASSERT_GT(result.trained, 1) << "no new seed was drawn, so that the test tests nothing";
+  // With room for one, no curve begins before the one before it has ended.
+  std::set<std::int32_t> ended;
+  std::int32_t present = result.epochs.front().candidate;
+  for (const EpochResult &epoch : result.epochs) {
+    if (epoch.candidate == present) continue;
+    EXPECT_TRUE(ended.insert(present).second);
+    EXPECT_FALSE(ended.contains(epoch.candidate)) << epoch.candidate;
+    present = epoch.candidate;
+  }
+}
+
 TEST_F(SuccessiveHalvingOf, StopsAtAMetricThatIsGoodEnough) {
   options_.stop_at = 0.7;
   const test::ControlledRun run(60);
