@@ -7,18 +7,15 @@
 #include <set>
 #include <string>
 
+#include "built_in_spaces.h"
 #include "trails/error.h"
 
 namespace trails {
 namespace {
 
-const SearchSpace kTabular{"tabular", {16, 32, 64, 96, 128, 192, 256, 384}, 1, 4};
-const SearchSpace kMlp20{
-    "mlp20",
-    {8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 384, 512},
-    4,
-    4};
-const SearchSpace kMlp10{"mlp10", {8, 16, 32, 48, 96, 112, 144, 176, 240, 384}, 4, 4};
+using test::kMlp10;
+using test::kMlp20;
+using test::kTabular;
 
 // The Error that `call` throws; fails the test when it throws none.
 template <typename Call>

@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "built_in_spaces.h"
 #include "core/filtering/permutation.h"
 #include "core/filtering/tfmem.h"
 #include "trails/error.h"
@@ -16,13 +17,10 @@
 namespace trails {
 namespace {
 
-const SearchSpace kTabular{"tabular", {16, 32, 64, 96, 128, 192, 256, 384}, 1, 4};
-const SearchSpace kTwenty{
-    "mlp20",
-    {8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 384, 512},
-    4,
-    4};
-const SearchSpace kDeep{"deep", kTwenty.widths, 1, 8};
+using test::kMlp20;
+using test::kTabular;
+
+const SearchSpace kDeep{"deep", kMlp20.widths, 1, 8};
 
 double ChiSquare(const std::map<std::int64_t, double> &seen, std::int64_t cells, double draws) {
   const double expected = draws / static_cast<double>(cells);
@@ -71,7 +69,7 @@ TEST(RandomPermutation, PairsOfPositionsAreUniformOverSeeds) {
 }
 
 TEST(SampleCandidates, OfTheWholeSpaceIsEveryCandidateOnce) {
-  for (const SearchSpace &space : {kTabular, kTwenty, SearchSpace{"one", {5}, 3, 3}}) {
+  for (const SearchSpace &space : {kTabular, kMlp20, SearchSpace{"one", {5}, 3, 3}}) {
     for (const std::int64_t beyond : {0, 1000}) {
       const auto sample = SampleCandidates(space, SpaceSize(space) + beyond, 11);
       std::set<std::int64_t> seen;
@@ -120,7 +118,7 @@ TEST(SampleCandidates, BeginsWithTheSmallerDraw) {
 
 TEST(SampleCandidates, IsUniformWithinADepth) {
   // One seed, many draws: every layer's width is uniform. 19 degrees of freedom, p = 0.001: 43.8.
-  const auto sample = SampleCandidates(kTwenty, 20'000, 23);
+  const auto sample = SampleCandidates(kMlp20, 20'000, 23);
   for (std::size_t layer = 0; layer < 4; ++layer) {
     std::map<std::int64_t, double> seen;
     for (const HiddenWidths &widths : sample) ++seen[widths[layer]];
@@ -180,11 +178,11 @@ TEST_F(FilterCandidatesTest, RanksTheDrawBestFirst) {
 }
 
 TEST_F(FilterCandidatesTest, ScoresTheWholeOfALargeSpace) {
-  const auto ranked = FilterCandidates(kTwenty, SpaceSize(kTwenty) + 1, Tfmem::kParams, 100, 2, 9,
-                                       3, Clock::time_point::max(), control_);
+  const auto ranked = FilterCandidates(kMlp20, SpaceSize(kMlp20) + 1, Tfmem::kParams, 100, 2, 9, 3,
+                                       Clock::time_point::max(), control_);
   std::set<std::int64_t> seen;
   for (std::size_t i = 0; i < ranked.size(); ++i) {
-    seen.insert(IndexOf(kTwenty, ranked[i].widths));
+    seen.insert(IndexOf(kMlp20, ranked[i].widths));
     ASSERT_EQ(ranked[i].score, static_cast<double>(CountParameters(ranked[i].widths, 100, 2)));
     if (i > 0) {
       ASSERT_GE(ranked[i - 1].score, ranked[i].score);
