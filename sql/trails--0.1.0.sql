@@ -64,7 +64,7 @@ COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
 COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs; given back to model_selection, u in whole numbers, they fix the plan';
-COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u';
+COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u, dropout';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
 COMMENT ON COLUMN trails.run.valid_rows IS 'rows that candidates were compared on';

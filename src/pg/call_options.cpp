@@ -52,7 +52,8 @@ enum SelectionArgument : int {
 constexpr double kMaxBudgetSeconds = 30.0 * 86'400;
 constexpr std::int32_t kMinMaxIds = 2;
 constexpr std::int32_t kMaxMaxIds = 1'000'000;
-constexpr const char *kOptionsHint = "Options are \"max_ids\" and \"threads\".";
+constexpr double kMaxDropout = 0.9;
+constexpr const char *kOptionsHint = "Options are \"dropout\", \"max_ids\" and \"threads\".";
 
 // DatumGetName cannot be used: it writes a type that trails::Name hides.
 const char *NameOf(Datum datum) {
@@ -142,11 +143,11 @@ void ReadPlan(FunctionCallInfo fcinfo, SelectionOptions *options) {
   }
 }
 
-// One value of the options, which must be a whole number.
-std::int32_t WholeOption(const std::string &key, const JsonbValue &value, std::int32_t low,
-                         std::int32_t high) {
-  std::int32_t number = 0;
-  bool whole = false;
+// One value of the options, which must be a number of this type and range; `words` names it.
+template <typename T>
+T NumberOption(const std::string &key, const JsonbValue &value, T low, T high, const char *words) {
+  T number{};
+  bool parsed = false;
   if (value.type == jbvNumeric) {
     const Numeric numeric = value.val.numeric;
     const char *const text = CallPg([=] {
@@ -154,14 +155,19 @@ std::int32_t WholeOption(const std::string &key, const JsonbValue &value, std::i
     });
     const char *const end = text + std::strlen(text);
     const auto [stopped, failure] = std::from_chars(text, end, number);
-    whole = failure == std::errc() && stopped == end;
+    parsed = failure == std::errc() && stopped == end;
   }
-  if (!whole || number < low || number > high) {
+  if (!parsed || number < low || number > high) {
     throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("option \"{}\" must be a whole number from {} to {}", key, low, high),
-                {}, kOptionsHint);
+                fmt::format("option \"{}\" must be {} from {} to {}", key, words, low, high), {},
+                kOptionsHint);
   }
   return number;
+}
+
+std::int32_t WholeOption(const std::string &key, const JsonbValue &value, std::int32_t low,
+                         std::int32_t high) {
+  return NumberOption(key, value, low, high, "a whole number");
 }
 
 void ReadOptions(FunctionCallInfo fcinfo, SelectionOptions *options) {
@@ -185,6 +191,8 @@ void ReadOptions(FunctionCallInfo fcinfo, SelectionOptions *options) {
       options->threads = WholeOption(key, item, 1, EngineThreads());
     } else if (key == "max_ids") {
       options->max_ids = WholeOption(key, item, kMinMaxIds, kMaxMaxIds);
+    } else if (key == "dropout") {
+      options->dropout = NumberOption(key, item, 0.0, kMaxDropout, "a number");
     } else {
       throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown option \"{}\"", key), {},
                   kOptionsHint);

@@ -135,6 +135,7 @@ void AddSettings(const RunRecord &record, SqlParameters *values) {
   optional(options.n);
   optional(options.k);
   optional(options.u);
+  values->AddDouble(options.dropout.value_or(kNoMetric));
 }
 
 // One INSERT, in the order of the columns.
@@ -152,7 +153,7 @@ constexpr const char *kInsertRun =
     "jsonb_strip_nulls(jsonb_build_object('encoding', $43, 'space', $44, 'tfmem', $45, "
     "'split', nullif($46, ''), 'group_by', nullif($47, ''), "
     "'categorical', nullif($48, '{}'), 'numerical', nullif($49, '{}'), "
-    "'stop_at', $50, 'max_ids', $51, 'n', $52, 'k', $53, 'u', $54)))";
+    "'stop_at', $50, 'max_ids', $51, 'n', $52, 'k', $53, 'u', $54, 'dropout', $55)))";
 
 void StoreRunRow(CatalogSession &catalog, std::int64_t model_id, double storing_seconds,
                  const StoredRun &stored, const RunRecord &record, const SelectionResult &result) {

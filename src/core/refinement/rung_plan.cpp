@@ -75,7 +75,9 @@ CandidateRun *SuccessiveHalving::AddRun(std::size_t scored_index, std::uint64_t 
   run->options.seed =
       RandomStream::ForPurpose(options_.seed + (draw << 32) + scored_index, kSeedPurpose).Next();
   RandomStream dropouts = RandomStream::ForPurpose(options_.seed + scored_index, kDropoutPurpose);
-  run->options.dropout = kDropouts[static_cast<std::size_t>(dropouts.Below(std::ssize(kDropouts)))];
+  run->options.dropout =
+      options_.dropout ? static_cast<float>(*options_.dropout)
+                       : kDropouts[static_cast<std::size_t>(dropouts.Below(std::ssize(kDropouts)))];
   run->row_cost = RowCost(scored.widths, plan_.fields * kEmbeddingWidth, data_.target.outputs());
   run->candidate = static_cast<std::int32_t>(scored_index);
   if (draw > 0) {
