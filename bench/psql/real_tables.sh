@@ -12,6 +12,8 @@
 set -euo pipefail
 # shellcheck source=bench/psql/machine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
+# shellcheck source=bench/psql/tables.sh
+. "$(dirname "${BASH_SOURCE[0]}")/tables.sh"
 budget='30 s' seeds=0 options=''
 while getopts b:s:o: option; do
   case $option in
@@ -26,35 +28,11 @@ tables=("$@")
 [ $# -gt 0 ] || tables=(adult bank cardio criteo diabetes diabetes_ids frappe california diamonds
   kddcup99)
 
-# describe TABLE: sets file, source, target and arguments.
-describe() {
-  file=$1 source=$1 arguments=''
-  case $1 in
-    adult) target=income ;;
-    # The length of a call is only known after it.
-    bank) target=y arguments=", exclude => '{duration}'" ;;
-    cardio) target=cardio arguments=", exclude => '{id}'" ;;
-    criteo | diabetes_ids | frappe | kddcup99) target=label ;;
-    diabetes)
-      target=readmitted_any source=diabetes_any
-      arguments=", exclude => '{encounter_id,patient_nbr,readmitted}'"
-      ;;
-    california) target=median_house_value ;;
-    diamonds) target=price ;;
-    *) fail "no table $1" ;;
-  esac
-}
-
 bench_start
 echo "| table | seed | task | metric | valid | test | floor | scored | trained | seconds | over_budget_ms |"
 echo "|---|---|---|---|---|---|---|---|---|---|---|"
 for table in "${tables[@]}"; do
-  describe "$table"
-  has_table "$file" || "$root/scripts/load.sh" "$file" ${TRAILS_DATA:+"$TRAILS_DATA"} >&2
-  if [ "$source" = diabetes_any ]; then
-    ask "CREATE OR REPLACE VIEW diabetes_any AS
-         SELECT *, readmitted <> 'NO' AS readmitted_any FROM diabetes"
-  fi
+  prepare_table "$table"
   for seed in $seeds; do
     ask "SELECT format('| $table | $seed | %s | %s | %s | %s | %s | %s | %s | %s | %s |', task, metric,
                   round(valid::numeric, 4), round(test::numeric, 4), round(floor::numeric, 4),
