@@ -3,6 +3,7 @@
 // May touch: the C++ standard library only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,7 +18,61 @@ enum class Encoding : std::uint8_t {
   kPiecewiseLinear,  // numbers as value + cumulative piecewise-linear slots; the default
   kTrails,           // the papers' plain form: value x embedding, one slot a field
 };
-enum class Tfmem : std::uint8_t { kSynflow, kWeightNorm, kParams, kRandom };
+
+// Training-free model evaluation metrics. src/core/tfmem/direct.h has the formulas.
+enum class Tfmem : std::uint8_t {
+  kGradNorm,
+  kGradPlain,
+  kNasWot,
+  kNasWotPlain,  // of the network without batch normalisation
+  kNtkCondNum,
+  kNtkTrace,
+  kNtkTraceApprox,
+  kFisher,
+  kGrasp,
+  kSnip,
+  kSynflow,
+  kWeightNorm,
+  kExpressFlow,
+  kJacflow,  // rank sum of nas_wot and synflow over the scored candidates
+  kKnas,
+  // Baselines that look at no weight: closed forms of the widths, and a random order.
+  kParams,
+  kFlops,
+  kExpectedSynflow,
+  kExpectedWeightNorm,
+  kExpectedExpressFlow,
+  kRandom,
+};
+inline constexpr std::size_t kTfmems = static_cast<std::size_t>(Tfmem::kRandom) + 1;
+
+// What a TFMEM looks at.
+enum class TfmemData : std::uint8_t { kNothing, kRows, kRowsAndTarget };
+// What it costs, in the order of magnitude: a formula of the widths; a pass forward; forward and
+// backward; dozens of passes.
+enum class TfmemCost : std::uint8_t { kClosedForm, kForward, kBackward, kManyPasses };
+
+struct TfmemTraits {
+  std::string_view name;  // the SQL spelling
+  bool higher_is_better;
+  TfmemData data;
+  TfmemCost cost;
+  bool whole_space;         // the full-space scorer knows it; else each candidate by itself
+  std::string_view source;  // paper and equation
+};
+const TfmemTraits &Traits(Tfmem tfmem) noexcept;
+
+// How candidates are taken from a space that is not scored as a whole. src/core/filtering/sampler.h
+enum class SamplerKind : std::uint8_t {
+  kWhole,  // no sampler: every candidate, or a fair sample of a space that is too large
+  kSequential,
+  kRandom,
+  kEvolution,
+  kAsyncEvolution,
+  kWarmUpEvolution,
+  kMoveEvolution,
+  kReinforce,
+};
 
 // Parse the SQL spelling ("auto", "binary", ... as in docs/sql-reference.md); Name gives it back.
 // Throw Error(kInvalidArgument) with a HINT that lists the accepted words.
@@ -25,10 +80,14 @@ Task ParseTask(std::string_view word);
 Metric ParseMetric(std::string_view word);
 Encoding ParseEncoding(std::string_view word);
 Tfmem ParseTfmem(std::string_view word);
+SamplerKind ParseSampler(std::string_view word);
 std::string_view Name(Task task) noexcept;
 std::string_view Name(Metric metric) noexcept;
 std::string_view Name(Encoding encoding) noexcept;
 std::string_view Name(Tfmem tfmem) noexcept;
+std::string_view Name(TfmemData data) noexcept;
+std::string_view Name(TfmemCost cost) noexcept;
+std::string_view Name(SamplerKind sampler) noexcept;
 
 // True where a larger metric is a better model (auc, accuracy, r2).
 bool HigherIsBetter(Metric metric) noexcept;
@@ -42,8 +101,10 @@ struct SearchSpace {
   std::int32_t max_layers = 4;       // min_layers..8
 };
 
-// Candidates scored (N) where the caller does not fix it, if the space has as many.
-inline constexpr std::int64_t kDefaultScored = 5'000;
+// Above this many candidates a space is not scored as a whole but by a sample of
+// kSampledCandidates.
+inline constexpr std::int64_t kLargestWholeSpace = 5'000'000;
+inline constexpr std::int64_t kSampledCandidates = 5'000;
 
 struct SelectionOptions {
   Task task = Task::kAuto;
@@ -53,6 +114,9 @@ struct SelectionOptions {
   std::vector<std::string> numeric;      // integer columns to treat as numbers only
   SearchSpace space;
   Tfmem tfmem = Tfmem::kRandom;
+  std::vector<Tfmem> parts;  // scores wanted besides, in this order
+  SamplerKind sampler = SamplerKind::kWhole;
+  std::int32_t banks = 2;  // independent draws of the weights whose ranks are averaged, 1..16
   // Parts of the plan that the caller fixes: candidates scored (N), candidates trained (K),
   // epochs of the first rung (U). With all three fixed the plan never looks at the clock
   // (but for the deadline), so that the same seed gives the same answer.

@@ -22,6 +22,11 @@ struct InitialWeights {
   std::vector<std::vector<float>> bias;    // [layer][out]
 };
 
+// The perturbation that express_flow sends through the network, before it is scaled by 1e-5:
+// [4, inputs] nearly normal numbers, each (float)(the sum of 12 uniform ones - 6), from the stream
+// of seed * 1000 + 53.
+std::vector<float> DrawPerturbation(std::int32_t inputs, std::uint64_t seed);
+
 // Draws W_l from the stream of seed * 1000 + 10 + l and b_l from seed * 1000 + 30 + l, l from 1.
 InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs,
                            std::uint64_t seed);

@@ -9,7 +9,7 @@
 
 #include "core/data/dataset.h"
 #include "core/model/model.h"
-#include "core/refinement/interrupt.h"
+#include "core/interrupt.h"
 
 namespace trails {
 

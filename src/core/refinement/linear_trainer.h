@@ -13,7 +13,7 @@
 #include "core/data/dataset.h"
 #include "core/model/model.h"
 #include "core/refinement/batch_order.h"
-#include "core/refinement/interrupt.h"
+#include "core/interrupt.h"
 #include "core/refinement/parameters.h"
 
 namespace trails {

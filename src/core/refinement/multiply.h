@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/refinement/interrupt.h"
+#include "core/interrupt.h"
 
 namespace trails {
 

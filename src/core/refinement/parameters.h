@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/refinement/interrupt.h"
+#include "core/interrupt.h"
 #include "kernels/adamw.h"
 
 namespace trails {

@@ -8,7 +8,7 @@
 
 namespace trails {
 
-// Thrown inside the refinement phase when the time is up or the caller wants the best so far. Not
+// Thrown inside a phase when the time is up or the caller wants the best so far. Not
 // an error: whoever started the work catches it and goes on with what there is.
 struct TimeUp {};
 

@@ -1,0 +1,44 @@
+// The full-space scorer: TFMEMs of every candidate of a space, exactly, from shared weight banks.
+//
+// May touch: src/core/filtering, src/core/space, src/kernels.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/filtering/scoring_batch.h"
+#include "core/filtering/trie_pass.h"
+#include "core/filtering/weight_bank.h"
+#include "trails/options.h"
+#include "trails/progress.h"
+
+namespace trails {
+
+// Scores of all candidates by one bank. scores[i] belongs to tfmems[i] and has a value for each
+// candidate in CandidateAt's order: a number, kInvalidScore, or kNotScored past a deadline.
+struct SpaceScores {
+  std::vector<Tfmem> tfmems;
+  std::vector<std::vector<double>> scores;  // [tfmem][candidate]
+  bool complete = true;                     // every candidate was scored
+
+  const std::vector<double> &of(Tfmem tfmem) const;  // throws Error(kInternal) when not there
+};
+
+// Whether the full-space scorer takes this: at most kLargestWholeSpace candidates, banks and
+// buffers within 256 MB for `threads` threads, at most 1,000 outputs, and Traits(tfmem).whole_space
+// for each.
+bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                   const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept;
+
+// Scores every candidate with the weights of one bank; jacflow brings nas_wot and synflow along.
+// `batch` may be empty (rows = 0) when no TFMEM looks at rows; batch.rows <= kMaxBatch.
+// Prefixes are walked in a random order by `threads` threads; when `until` passes in the middle,
+// what is finished is a fair part of the space: all first and second widths, not the narrow ones.
+// Passes follow the order of cost. At least one prefix is finished whatever the clock.
+// Cost, mlp20 on two cores: docs/benchmarks.md. Throws Error(kCancelled) within some ms of a stop.
+SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
+                           const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,
+                           std::uint64_t seed, std::int32_t bank, std::int32_t threads,
+                           Clock::time_point until, const RunControl &control);
+
+}  // namespace trails

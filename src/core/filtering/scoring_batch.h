@@ -1,0 +1,34 @@
+// The mini-batch that data-dependent TFMEMs look at: a few training rows as the network would see
+// them before any training.
+//
+// May touch: src/core/data, src/core/random.h, src/kernels.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/data/dataset.h"
+
+namespace trails {
+
+struct ScoringBatch {
+  std::int32_t rows = 0;
+  std::int32_t inputs = 0;           // fields * embedding width
+  std::int32_t outputs = 0;          // classes, or 1 for regression
+  bool regression = false;           // mean squared error; else mean cross entropy
+  std::vector<float> x;              // [rows, inputs], row-major
+  std::vector<std::int32_t> labels;  // [rows] class index; empty for regression
+  std::vector<float> targets;        // [rows] standardised number; empty for classes
+};
+
+inline constexpr std::int32_t kScoringRows = 32;
+
+// Draws `rows` rows of the training split by `seed` (all of them, when it has fewer), without
+// repetition, stratified by class: each class has its share, at least one row where there are as
+// many rows. The order is random, so that the first m rows are a fair smaller batch.
+// Inputs are the fields' vectors under initial embeddings drawn from `seed` by the trainer's own
+// law. Cost: the rows only, however large the data set; nothing is read from the source again.
+ScoringBatch DrawScoringBatch(const Dataset &data, Encoding encoding, std::int32_t rows,
+                              std::uint64_t seed);
+
+}  // namespace trails
