@@ -12,9 +12,6 @@ namespace trails {
 
 namespace {
 
-constexpr double kEmbeddingSpread = 0.01;  // ids overfit when they start larger
-constexpr double kValueSpread = 0.1;       // numbers are learnt too slowly when they start smaller
-
 enum Purpose : std::uint64_t { kWeightsPurpose = 1, kOrderPurpose, kDropoutPurpose };
 
 }  // namespace
@@ -64,8 +61,10 @@ void Trainer::AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden) {
 
 void Trainer::Initialise() {
   parameters_.Allocate();
-  RandomStream random = RandomStream::ForPurpose(options_.seed, kWeightsPurpose);
-  InitialiseTable(&random);
+  const InitialEmbedding embedding(plan_, options_.encoding,
+                                   RandomStream::ForPurpose(options_.seed, kWeightsPurpose));
+  embedding.DrawTable(parameters_.value(table_));
+  RandomStream random = embedding.rest();
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer &layer = layers_[l];
     float *const weight = parameters_.value(layer.weight);
@@ -82,26 +81,6 @@ void Trainer::Initialise() {
     layer.w = ViewMatrix(weight, layer.outputs, layer.inputs);
     layer.w_transposed = layer.w.t();
     layer.w_gradient = ViewMatrix(parameters_.gradient(layer.weight), layer.outputs, layer.inputs);
-  }
-}
-
-void Trainer::InitialiseTable(RandomStream *random) {
-  float *const table = parameters_.value(table_);
-  const std::int64_t count = parameters_.count(table_);
-  if (options_.encoding == Encoding::kTrails) {
-    // Xavier over the whole table, as in the papers.
-    const double bound = std::sqrt(6.0 / (plan_.table_rows + kEmbeddingWidth));
-    for (std::int64_t i = 0; i < count; ++i) table[i] = random->Symmetric(bound);
-    return;
-  }
-  for (std::int64_t i = 0; i < count; ++i) {
-    table[i] = static_cast<float>(random->Normal() * kEmbeddingSpread);
-  }
-  for (const kernels::NumericSlots &slots : plan_.numeric_fields) {
-    float *const row = table + static_cast<std::int64_t>(slots.value_id) * kEmbeddingWidth;
-    for (std::int32_t w = 0; w < kEmbeddingWidth; ++w) {
-      row[w] = static_cast<float>(random->Normal() * kValueSpread);
-    }
   }
 }
 

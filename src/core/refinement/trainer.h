@@ -18,16 +18,15 @@
 #include <vector>
 
 #include "core/data/dataset.h"
+#include "core/data/embedding.h"
+#include "core/interrupt.h"
 #include "core/model/model.h"
 #include "core/refinement/batch_order.h"
-#include "core/interrupt.h"
 #include "core/refinement/parameters.h"
 #include "core/space/candidate.h"
 #include "kernels/batch_norm.h"
 
 namespace trails {
-
-inline constexpr std::int32_t kEmbeddingWidth = 10;  // as in the papers
 
 struct TrainerOptions {
   HiddenWidths widths;
@@ -84,7 +83,6 @@ class Trainer {
 
   void AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden);
   void Initialise();
-  void InitialiseTable(RandomStream *random);
   void Forward(const std::int32_t *rows, const Interrupt &interrupt);
   double Loss(const std::int32_t *rows);
   void Backward(const std::int32_t *rows, const Interrupt &interrupt);
