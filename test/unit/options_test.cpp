@@ -35,21 +35,80 @@ TEST(Options, ParseAndNameAreInverse) {
                                     {"r2", Metric::kR2}});
   ExpectWords<Encoding>(ParseEncoding, {{"piecewise_linear", Encoding::kPiecewiseLinear},
                                         {"trails", Encoding::kTrails}});
-  ExpectWords<Tfmem>(ParseTfmem, {{"synflow", Tfmem::kSynflow},
+  ExpectWords<SamplerKind>(ParseSampler, {{"whole", SamplerKind::kWhole},
+                                          {"sequential", SamplerKind::kSequential},
+                                          {"random", SamplerKind::kRandom},
+                                          {"evolution", SamplerKind::kEvolution},
+                                          {"async_evolution", SamplerKind::kAsyncEvolution},
+                                          {"warm_up_evolution", SamplerKind::kWarmUpEvolution},
+                                          {"move_evolution", SamplerKind::kMoveEvolution},
+                                          {"reinforce", SamplerKind::kReinforce}});
+}
+
+TEST(Options, WordsOfTfmems) {
+  ExpectWords<Tfmem>(ParseTfmem, {{"grad_norm", Tfmem::kGradNorm},
+                                  {"grad_plain", Tfmem::kGradPlain},
+                                  {"nas_wot", Tfmem::kNasWot},
+                                  {"nas_wot_plain", Tfmem::kNasWotPlain},
+                                  {"ntk_cond_num", Tfmem::kNtkCondNum},
+                                  {"ntk_trace", Tfmem::kNtkTrace},
+                                  {"ntk_trace_approx", Tfmem::kNtkTraceApprox},
+                                  {"fisher", Tfmem::kFisher},
+                                  {"grasp", Tfmem::kGrasp},
+                                  {"snip", Tfmem::kSnip},
+                                  {"synflow", Tfmem::kSynflow},
                                   {"weight_norm", Tfmem::kWeightNorm},
+                                  {"express_flow", Tfmem::kExpressFlow},
+                                  {"jacflow", Tfmem::kJacflow},
+                                  {"knas", Tfmem::kKnas},
                                   {"params", Tfmem::kParams},
+                                  {"flops", Tfmem::kFlops},
+                                  {"expected_synflow", Tfmem::kExpectedSynflow},
+                                  {"expected_weight_norm", Tfmem::kExpectedWeightNorm},
+                                  {"expected_express_flow", Tfmem::kExpectedExpressFlow},
                                   {"random", Tfmem::kRandom}});
+}
+
+TEST(Options, TraitsOfTfmems) {
+  for (std::size_t i = 0; i < kTfmems; ++i) {
+    const auto tfmem = static_cast<Tfmem>(i);
+    const TfmemTraits &traits = Traits(tfmem);
+    EXPECT_EQ(traits.name, Name(tfmem));
+    EXPECT_FALSE(traits.source.empty()) << traits.name;
+    EXPECT_EQ(traits.higher_is_better, tfmem != Tfmem::kNtkCondNum) << traits.name;
+    EXPECT_EQ(traits.whole_space, tfmem != Tfmem::kKnas) << traits.name;
+    EXPECT_EQ(traits.cost == TfmemCost::kManyPasses, tfmem == Tfmem::kKnas) << traits.name;
+    EXPECT_EQ(traits.cost == TfmemCost::kClosedForm, tfmem >= Tfmem::kParams) << traits.name;
+    // Whoever needs a gradient of the loss needs the target, nobody else does.
+    EXPECT_EQ(traits.data == TfmemData::kRowsAndTarget, traits.cost >= TfmemCost::kBackward)
+        << traits.name;
+  }
+  EXPECT_EQ(Traits(Tfmem::kNasWot).data, TfmemData::kRows);
+  EXPECT_EQ(Traits(Tfmem::kJacflow).data, TfmemData::kRows);
+  EXPECT_EQ(Traits(Tfmem::kExpressFlow).data, TfmemData::kNothing);
+  EXPECT_EQ(Name(TfmemData::kNothing), "nothing");
+  EXPECT_EQ(Name(TfmemData::kRows), "rows");
+  EXPECT_EQ(Name(TfmemData::kRowsAndTarget), "rows_and_target");
+  EXPECT_EQ(Name(TfmemCost::kClosedForm), "closed_form");
+  EXPECT_EQ(Name(TfmemCost::kForward), "forward");
+  EXPECT_EQ(Name(TfmemCost::kBackward), "backward");
+  EXPECT_EQ(Name(TfmemCost::kManyPasses), "many_passes");
 }
 
 TEST(Options, AnUnknownWordListsTheKnownOnes) {
   try {
-    ParseTfmem("jacflow");
+    ParseTfmem("jac_flow");
     FAIL();
   } catch (const Error &error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
-    EXPECT_STREQ(error.what(), "unrecognized TFMEM: \"jacflow\"");
-    EXPECT_EQ(error.hint(), "Available values: synflow, weight_norm, params, random.");
+    EXPECT_STREQ(error.what(), "unrecognized TFMEM: \"jac_flow\"");
+    EXPECT_EQ(error.hint(),
+              "Available values: grad_norm, grad_plain, nas_wot, nas_wot_plain, ntk_cond_num, "
+              "ntk_trace, ntk_trace_approx, fisher, grasp, snip, synflow, weight_norm, "
+              "express_flow, jacflow, knas, params, flops, expected_synflow, "
+              "expected_weight_norm, expected_express_flow, random.");
   }
+  EXPECT_THROW(ParseSampler("everything"), Error);
   EXPECT_THROW(ParseTask(""), Error);
   EXPECT_THROW(ParseTask("Binary"), Error);
   EXPECT_THROW(ParseMetric("auc "), Error);

@@ -1,193 +1,68 @@
-// The TFMEMs' arithmetic, written once over rows of weights: drawn beforehand for the tests,
-// drawn on the way for the filtering phase.
+// Initial weights, and the TFMEMs that are arithmetic on weights or widths.
 //
-// May touch: src/core/space, src/core/random.h, src/kernels/simd.h, include/trails.
+// May touch: src/core/space, src/core/random.h, include/trails.
 #include "core/filtering/tfmem.h"
 
-#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <string>
 #include <utility>
 
 #include "core/random.h"
-#include "kernels/simd.h"
 #include "trails/error.h"
 
 namespace trails {
 namespace {
 
-constexpr double kOnesRows = 4;  // rows of ones that SynFlow is defined on: a factor of the score
+// The golden files' tags: a tensor's stream is that of seed * kTags + tag.
+constexpr std::uint64_t kTags = 1000;
+constexpr std::uint64_t kWeightTag = 10;  // + layer
+constexpr std::uint64_t kBiasTag = 30;    // + layer
+constexpr std::uint64_t kPerturbationTag = 53;
 
-std::vector<std::int32_t> Dims(const HiddenWidths &hidden, std::int32_t inputs,
-                               std::int32_t outputs) {
-  std::vector<std::int32_t> dims{inputs};
-  dims.insert(dims.end(), hidden.begin(), hidden.end());
-  dims.push_back(outputs);
-  return dims;
+// Inputs and hidden widths: the fan-ins of all layers.
+std::vector<double> FanIns(const HiddenWidths &hidden, std::int32_t inputs) {
+  std::vector<double> fan_ins{static_cast<double>(inputs)};
+  fan_ins.insert(fan_ins.end(), hidden.begin(), hidden.end());
+  return fan_ins;
 }
 
-// Draws the next `count` numbers of `stream` into `row`, each by itself and not from the one before
-// it: the loop becomes vector code, the numbers stay those of the stream.
-TRAILS_SIMD void DrawRow(RandomStream *stream, double bound, float *row, std::int32_t count) {
-  const RandomStream from = *stream;
-  for (std::int32_t i = 0; i < count; ++i) {
-    row[i] = from.After(static_cast<std::uint64_t>(i)).Symmetric(bound);
+double Flops(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs) {
+  double products = 0;
+  double fan_in = inputs;
+  for (const std::int32_t width : hidden) {
+    products += fan_in * width;
+    fan_in = width;
   }
-  *stream = from.After(static_cast<std::uint64_t>(count));
+  return 2 * (products + fan_in * outputs);
 }
 
-// Sums of doubles in a fixed order of eight partial sums: fast without -ffast-math, and the same
-// on every machine.
-constexpr std::int32_t kLanes = 8;
-
-inline double AddLanes(const double (&lanes)[kLanes]) noexcept {
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+// The flow that all four rows of ones are expected to bring to all outputs.
+double ExpectedFlow(const std::vector<double> &fan_ins, std::int32_t outputs) {
+  double flow = kOnesRows * static_cast<double>(outputs);
+  for (const double fan_in : fan_ins) flow *= std::sqrt(1.5 * fan_in);
+  return flow;
 }
 
-// sum_i |row_i| x_i
-TRAILS_SIMD double AbsoluteDot(const float *row, const double *x, std::int32_t count) {
-  double lanes[kLanes] = {};
-  std::int32_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int32_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] += std::fabs(static_cast<double>(row[i + lane])) * x[i + lane];
-    }
-  }
-  for (std::int32_t lane = 0; i < count; ++i, ++lane) {
-    lanes[lane] += std::fabs(static_cast<double>(row[i])) * x[i];
-  }
-  return AddLanes(lanes);
+double ExpectedWeightNorm(const HiddenWidths &hidden, std::int32_t outputs) {
+  double norm = std::sqrt(2.0 * outputs);
+  for (const std::int32_t width : hidden) norm += std::sqrt(2.0 * width);
+  return norm;
 }
 
-// sum_i row_i^2
-TRAILS_SIMD double SumOfSquares(const float *row, std::int32_t count) {
-  double lanes[kLanes] = {};
-  std::int32_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int32_t lane = 0; lane < kLanes; ++lane) {
-      const auto value = static_cast<double>(row[i + lane]);
-      lanes[lane] += value * value;
-    }
+double ExpectedExpressFlow(const std::vector<double> &fan_ins, std::int32_t outputs) {
+  double common = 0, own = 1;
+  double weighted = 0, total = 0;
+  for (std::size_t layer = 1; layer < fan_ins.size(); ++layer) {
+    const double variance = common + own;
+    common = 1.5 * (fan_ins[layer - 1] * common + own);
+    own = 0.5 * variance;
+    const double width = fan_ins[layer];
+    const double length = std::sqrt(kOnesRows * width * (common + own));
+    weighted += width / length;
+    total += 1 / length;
   }
-  for (std::int32_t lane = 0; i < count; ++i, ++lane) {
-    const auto value = static_cast<double>(row[i]);
-    lanes[lane] += value * value;
-  }
-  return AddLanes(lanes);
-}
-
-// The streams of one layer. Rows come in order, as the weights lie in memory.
-class LayerDraw {
- public:
-  LayerDraw(std::uint64_t seed, std::size_t layer, std::int32_t fan_in) noexcept
-      : weights_(seed * 1000 + 10 + layer),
-        biases_(seed * 1000 + 30 + layer),
-        weight_bound_(std::sqrt(6.0 / fan_in)),
-        bias_bound_(1.0 / std::sqrt(static_cast<double>(fan_in))) {}
-
-  void NextRow(float *row, std::int32_t fan_in) noexcept {
-    DrawRow(&weights_, weight_bound_, row, fan_in);
-  }
-  float NextBias() noexcept { return biases_.Symmetric(bias_bound_); }
-
- private:
-  RandomStream weights_;
-  RandomStream biases_;
-  double weight_bound_;
-  double bias_bound_;
-};
-
-// Rows of weights that lie in memory.
-class StoredRows {
- public:
-  explicit StoredRows(const InitialWeights &weights) noexcept : weights_(weights) {}
-
-  const std::vector<std::int32_t> &dims() const noexcept { return weights_.dims; }
-  void EnterLayer(std::size_t layer) noexcept {
-    layer_ = layer - 1;
-    row_ = -1;
-  }
-  const float *NextRow() noexcept {
-    ++row_;
-    return weights_.weight[layer_].data() + row_ * weights_.dims[layer_];
-  }
-  float bias() const noexcept { return weights_.bias[layer_][static_cast<std::size_t>(row_)]; }
-
- private:
-  const InitialWeights &weights_;
-  std::size_t layer_ = 0;
-  std::ptrdiff_t row_ = -1;
-};
-
-// Rows of weights that are drawn when asked for and forgotten.
-class DrawnRows {
- public:
-  DrawnRows(std::vector<std::int32_t> dims, std::uint64_t seed, const std::stop_token &stop)
-      : dims_(std::move(dims)),
-        row_(static_cast<std::size_t>(*std::max_element(dims_.begin(), dims_.end()))),
-        seed_(seed),
-        stop_(stop) {}
-
-  const std::vector<std::int32_t> &dims() const noexcept { return dims_; }
-  void EnterLayer(std::size_t layer) noexcept {
-    fan_in_ = dims_[layer - 1];
-    draw_ = LayerDraw(seed_, layer, fan_in_);
-  }
-  const float *NextRow() {
-    if (stop_.stop_requested()) {
-      throw Error(ErrorKind::kCancelled, "scoring of candidates was cancelled");
-    }
-    draw_.NextRow(row_.data(), fan_in_);
-    bias_ = draw_.NextBias();
-    return row_.data();
-  }
-  float bias() const noexcept { return bias_; }
-
- private:
-  std::vector<std::int32_t> dims_;
-  std::vector<float> row_;
-  std::uint64_t seed_;
-  std::stop_token stop_;
-  std::int32_t fan_in_ = 1;
-  LayerDraw draw_{0, 1, 1};
-  float bias_ = 0;
-};
-
-template <typename Rows>
-double SynflowOver(Rows rows) {
-  const std::vector<std::int32_t> &dims = rows.dims();
-  const std::size_t layers = dims.size() - 1;
-  std::vector<double> from(static_cast<std::size_t>(dims[0]), static_cast<double>(layers));
-  std::vector<double> to;
-  for (std::size_t layer = 1; layer <= layers; ++layer) {
-    rows.EnterLayer(layer);
-    to.resize(static_cast<std::size_t>(dims[layer]));
-    const auto layers_above = static_cast<double>(layers - layer);
-    for (double &flow : to) {
-      const float *const row = rows.NextRow();
-      flow = AbsoluteDot(row, from.data(), dims[layer - 1]) +
-             layers_above * std::fabs(static_cast<double>(rows.bias()));
-    }
-    from.swap(to);
-  }
-  double score = 0;
-  for (const double flow : from) score += flow;
-  return kOnesRows * score;
-}
-
-template <typename Rows>
-double WeightNormOver(Rows rows) {
-  const std::vector<std::int32_t> &dims = rows.dims();
-  double score = 0;
-  for (std::size_t layer = 1; layer < dims.size(); ++layer) {
-    rows.EnterLayer(layer);
-    double squares = 0;
-    for (std::int32_t unit = 0; unit < dims[layer]; ++unit) {
-      squares += SumOfSquares(rows.NextRow(), dims[layer - 1]);
-    }
-    score += std::sqrt(squares);
-  }
-  return score;
+  return ExpectedFlow(fan_ins, outputs) * weighted / total;
 }
 
 double RandomScore(const HiddenWidths &hidden, std::uint64_t seed) noexcept {
@@ -199,19 +74,34 @@ double RandomScore(const HiddenWidths &hidden, std::uint64_t seed) noexcept {
 
 }  // namespace
 
+std::vector<float> DrawPerturbation(std::int32_t inputs, std::uint64_t seed) {
+  RandomStream stream(seed * kTags + kPerturbationTag);
+  std::vector<float> perturbation(static_cast<std::size_t>(kOnesRows) *
+                                  static_cast<std::size_t>(inputs));
+  for (float &entry : perturbation) {
+    double sum = 0;
+    for (int draw = 0; draw < 12; ++draw) sum += stream.Uniform();
+    entry = static_cast<float>(sum - 6.0);
+  }
+  return perturbation;
+}
+
 InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs,
                            std::uint64_t seed) {
   InitialWeights weights;
-  weights.dims = Dims(hidden, inputs, outputs);
+  weights.dims.push_back(inputs);
+  weights.dims.insert(weights.dims.end(), hidden.begin(), hidden.end());
+  weights.dims.push_back(outputs);
   for (std::size_t layer = 1; layer < weights.dims.size(); ++layer) {
     const std::int32_t fan_in = weights.dims[layer - 1];
-    LayerDraw draw(seed, layer, fan_in);
+    const double weight_bound = std::sqrt(6.0 / fan_in);
+    const double bias_bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
+    RandomStream weight_stream(seed * kTags + kWeightTag + layer);
+    RandomStream bias_stream(seed * kTags + kBiasTag + layer);
     std::vector<float> bias(static_cast<std::size_t>(weights.dims[layer]));
     std::vector<float> weight(bias.size() * static_cast<std::size_t>(fan_in));
-    for (std::size_t unit = 0; unit < bias.size(); ++unit) {
-      draw.NextRow(weight.data() + unit * static_cast<std::size_t>(fan_in), fan_in);
-      bias[unit] = draw.NextBias();
-    }
+    for (float &entry : weight) entry = weight_stream.Symmetric(weight_bound);
+    for (float &entry : bias) entry = bias_stream.Symmetric(bias_bound);
     weights.weight.push_back(std::move(weight));
     weights.bias.push_back(std::move(bias));
   }
@@ -219,23 +109,56 @@ InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std:
 }
 
 double Synflow(const InitialWeights &weights) {
-  return SynflowOver(StoredRows(weights));
+  const std::size_t layers = weights.weight.size();
+  std::vector<double> flow(static_cast<std::size_t>(weights.dims[0]), static_cast<double>(layers));
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    const auto layers_above = static_cast<double>(layers - layer - 1);
+    std::vector<double> next;
+    const float *weight = weights.weight[layer].data();
+    for (const float bias : weights.bias[layer]) {
+      double sum = layers_above * std::fabs(static_cast<double>(bias));
+      for (const double from : flow) sum += std::fabs(static_cast<double>(*weight++)) * from;
+      next.push_back(sum);
+    }
+    flow = std::move(next);
+  }
+  return kOnesRows * std::accumulate(flow.begin(), flow.end(), 0.0);
 }
 
 double WeightNorm(const InitialWeights &weights) {
-  return WeightNormOver(StoredRows(weights));
+  double norm = 0;
+  for (const std::vector<float> &layer : weights.weight) {
+    double squares = 0;
+    for (const float weight : layer) {
+      squares += static_cast<double>(weight) * static_cast<double>(weight);
+    }
+    norm += std::sqrt(squares);
+  }
+  return norm;
+}
+
+double ClosedFormScore(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
+                       std::int32_t outputs, std::uint64_t seed) {
+  switch (tfmem) {
+    case Tfmem::kParams: return static_cast<double>(CountParameters(hidden, inputs, outputs));
+    case Tfmem::kFlops: return Flops(hidden, inputs, outputs);
+    case Tfmem::kExpectedSynflow:
+      return static_cast<double>(hidden.size() + 1) * ExpectedFlow(FanIns(hidden, inputs), outputs);
+    case Tfmem::kExpectedWeightNorm: return ExpectedWeightNorm(hidden, outputs);
+    case Tfmem::kExpectedExpressFlow: return ExpectedExpressFlow(FanIns(hidden, inputs), outputs);
+    case Tfmem::kRandom: return RandomScore(hidden, seed);
+    default: throw Error(ErrorKind::kInternal, "not a closed form: " + std::string(Name(tfmem)));
+  }
 }
 
 double ScoreCandidate(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
                       std::int32_t outputs, std::uint64_t seed, const std::stop_token &stop) {
-  switch (tfmem) {
-    case Tfmem::kSynflow: return SynflowOver(DrawnRows(Dims(hidden, inputs, outputs), seed, stop));
-    case Tfmem::kWeightNorm:
-      return WeightNormOver(DrawnRows(Dims(hidden, inputs, outputs), seed, stop));
-    case Tfmem::kParams: return static_cast<double>(CountParameters(hidden, inputs, outputs));
-    case Tfmem::kRandom: return RandomScore(hidden, seed);
+  if (stop.stop_requested()) {
+    throw Error(ErrorKind::kCancelled, "scoring of candidates was cancelled");
   }
-  throw Error(ErrorKind::kInternal, "unknown TFMEM");
+  if (tfmem == Tfmem::kSynflow) return Synflow(DrawWeights(hidden, inputs, outputs, seed));
+  if (tfmem == Tfmem::kWeightNorm) return WeightNorm(DrawWeights(hidden, inputs, outputs, seed));
+  return ClosedFormScore(tfmem, hidden, inputs, outputs, seed);
 }
 
 }  // namespace trails

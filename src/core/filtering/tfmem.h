@@ -1,7 +1,9 @@
-// TFMEMs, training-free model evaluation metrics: scores of a candidate before any training.
+// TFMEMs, training-free model evaluation metrics: scores of a candidate before any training. Here
+// are the initial weights that they look at and those TFMEMs that need no more than arithmetic;
+// core/tfmem/direct.h defines all of them.
 //
 // Every score is of one draw of the weights: W_l uniform in +-sqrt(6 / fan_in), b_l uniform in
-// +-1 / sqrt(fan_in), as in the golden files. Higher is better for all four.
+// +-1 / sqrt(fan_in), as in the golden files.
 //
 // May touch: src/core/space, include/trails. Never Torch or PostgreSQL.
 #pragma once
@@ -22,6 +24,9 @@ struct InitialWeights {
   std::vector<std::vector<float>> bias;    // [layer][out]
 };
 
+// Rows of ones that the flows (synflow, express_flow) are defined on: a factor of the score.
+inline constexpr std::int32_t kOnesRows = 4;
+
 // The perturbation that express_flow sends through the network, before it is scaled by 1e-5:
 // [4, inputs] nearly normal numbers, each (float)(the sum of 12 uniform ones - 6), from the stream
 // of seed * 1000 + 53.
@@ -41,14 +46,35 @@ InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std:
 // form is ours and equals autograd to 1e-15.
 double Synflow(const InitialWeights &weights);
 
-// Sum over the layers of the Frobenius norm of W_l, in double.
+// Sum over the layers of the Frobenius norm of W_l, in double. Cost: 2 flops a weight.
 double WeightNorm(const InitialWeights &weights);
 
-// Scores one candidate by any TFMEM: params is CountParameters; random is uniform in [0, 1), a
-// function of seed and widths. Equal to the functions above over DrawWeights, bit for bit, but
-// draws a row of weights at a time and keeps none: memory is O(widest layer).
-// Cost: synflow and weight_norm about 1 ns a weight with AVX-512, 2 without. Throws
-// Error(kCancelled) within a row of weights once `stop` is requested.
+// The TFMEMs of cost closed_form, which look at no weight. With w_0 = inputs, w_1 .. w_L the hidden
+// widths:
+//
+//   params                 CountParameters
+//   flops                  2 sum_{l=0..L} w_l w_{l+1}, w_{L+1} = outputs: the multiplications and
+//                          additions of the matrix products of one row forward; biases, batch
+//                          normalisation and ReLU are not counted
+//   expected_synflow       4 (L + 1) outputs prod_{l=0..L} sqrt(1.5 w_l): |W| multiplies the mean
+//                          flow by w_{l-1} E|W| = sqrt(1.5 w_{l-1}) in each layer; biases left out
+//   expected_weight_norm   sum_{l=1..L} sqrt(2 w_l) + sqrt(2 outputs), as E W^2 = 2 / w_{l-1}
+//   expected_express_flow  F sum_l (w_l / len_l) / sum_l (1 / len_l), l = 1 .. L, with the flow
+//                          F = 4 outputs prod_{l=0..L} sqrt(1.5 w_l) and the root mean square
+//                          length len_l = sqrt(4 w_l (C_l + N_l)) of a standard normal perturbation
+//                          after layer l; C_l is the covariance of two units of it, C_l + N_l the
+//                          variance of one:
+//                            C_0 = 0, N_0 = 1,
+//                            C_l = 1.5 (w_{l-1} C_{l-1} + N_{l-1}), N_l = 0.5 (C_{l-1} + N_{l-1})
+//   random                 uniform in [0, 1), a function of seed and widths alone
+//
+// `seed` matters for random only. Cost: some ns. Source: ours, from the moments of the initial
+// weights; test/unit/tfmem_test.cpp holds them against simulations.
+// Throws Error(kInternal) for any other TFMEM.
+double ClosedFormScore(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
+                       std::int32_t outputs, std::uint64_t seed);
+
+// One draw's synflow or weight_norm, else ClosedFormScore. Superseded by the full-space scorer.
 double ScoreCandidate(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
                       std::int32_t outputs, std::uint64_t seed, const std::stop_token &stop = {});
 
