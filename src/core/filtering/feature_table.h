@@ -18,9 +18,10 @@ struct FeatureTable {
 };
 
 // Columns: depth; log_params; log_flops; log_width_1 .. of max_layers (0 past the depth);
-// log_first_width, log_narrowest_width, log_last_width; and each TFMEM of `scores` as its rank in
-// its own direction within the candidates of the same depth, scaled to [0, 1], 1 the best (0.5
-// where not scored). Cost: some 10 ns a value.
+// log_first_width, log_narrowest_width, log_last_width; and each TFMEM of `scores`, by its name, as
+// its rank in its own direction among the candidates of the same depth, scaled to [0, 1]: 1 is the
+// best, 0 the worst, 0.5 stands for what was not scored and for a depth with one scored candidate.
+// Logarithms are natural. `scores` covers the whole space. Cost: some 10 ns a value, 50 a rank.
 FeatureTable BuildFeatureTable(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                                const SpaceScores &scores);
 

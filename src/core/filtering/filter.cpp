@@ -1,162 +1,256 @@
-// The filtering phase: a stratified draw, scored by threads that share it.
-//
-// May touch: src/core/space, src/core/filtering, src/core/random.h, include/trails.
 #include "core/filtering/filter.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <string>
-#include <system_error>
-#include <thread>
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <memory>
 #include <utility>
 
-#include "core/filtering/permutation.h"
-#include "core/filtering/tfmem.h"
+#include "core/filtering/fair_draw.h"
+#include "core/filtering/one_by_one.h"
+#include "core/filtering/ranking.h"
+#include "core/filtering/sampler.h"
+#include "core/filtering/weight_bank.h"
+#include "core/interrupt.h"
 #include "core/random.h"
-#include "trails/error.h"
 
 namespace trails {
+
 namespace {
 
-// Streams of the draw: one for the order of the depths, one for each depth's permutation.
-constexpr std::uint64_t kDepthOrderPurpose = 0x66696C74;  // "filt"
+constexpr std::uint64_t kWeightsPurpose = 0x77656967;    // "weig"; the banks follow
+constexpr std::uint64_t kTiesPurpose = 0x74696573;       // "ties"
+constexpr std::uint64_t kShortlistPurpose = 0x73686F72;  // "shor"
 
-// Candidates are drawn in blocks, so that a stop is seen however many are asked for.
-constexpr std::int64_t kBlockCandidates = 16'384;
+// A candidate costs the full-space scorer so many times less than one by one (docs/benchmarks.md).
+// A share of the space below 1 / so many is scored one by one.
+constexpr std::int64_t kForwardGain = 1'000;
+constexpr std::int64_t kBackwardGain = 10;
 
-// The draw of SampleCandidates, one candidate at a time.
-class StratifiedDraw {
+// sampler whole as a sampler: the fair draw.
+class FairSampler final : public Sampler {
  public:
-  StratifiedDraw(const SearchSpace &space, std::uint64_t seed)
-      : space_(space), depth_order_(RandomStream::ForPurpose(seed, kDepthOrderPurpose)) {
-    for (std::int32_t layers = space.min_layers; layers <= space.max_layers; ++layers) {
-      const std::int64_t size = SpaceSizeAtDepth(space, layers);
-      const auto purpose = kDepthOrderPurpose + static_cast<std::uint64_t>(layers);
-      strata_.push_back(
-          {layers, size, RandomPermutation(size, RandomStream::ForPurpose(seed, purpose))});
-    }
-    at_ = strata_.size();
-  }
+  FairSampler(const SearchSpace &space, std::uint64_t seed)
+      : draw_(space, seed), left_(SpaceSize(space)) {}
 
-  // At most SpaceSize times.
-  HiddenWidths Next() {
-    if (at_ == strata_.size()) BeginTurn();
-    const Stratum &stratum = strata_[at_++];
-    return CandidateAtDepth(space_, stratum.layers, stratum.order(turn_));
+  std::optional<HiddenWidths> Propose() override {
+    if (left_ == 0) return std::nullopt;
+    --left_;
+    return draw_.Next();
   }
+  void Tell(const HiddenWidths & /*widths*/, double /*score*/) override {}
 
  private:
-  // The candidates of one depth, in random order.
-  struct Stratum {
-    std::int32_t layers;
-    std::int64_t size;
-    RandomPermutation order;
+  FairDraw draw_;
+  std::int64_t left_;
+};
+
+// The TFMEMs that a request needs scored, each once, jacflow as its parts. The first is the one
+// that a sampler is told: of jacflow, synflow.
+std::vector<Tfmem> Measured(const FilterRequest &request) {
+  std::vector<Tfmem> measured;
+  const auto add = [&](Tfmem tfmem) {
+    if (std::find(measured.begin(), measured.end(), tfmem) == measured.end()) {
+      measured.push_back(tfmem);
+    }
   };
+  const auto add_parts = [&](Tfmem tfmem) {
+    if (tfmem == Tfmem::kJacflow) {
+      add(Tfmem::kSynflow);
+      add(Tfmem::kNasWot);
+    } else {
+      add(tfmem);
+    }
+  };
+  add_parts(request.tfmem);
+  for (const Tfmem part : request.parts) add_parts(part);
+  return measured;
+}
 
-  // In each turn every depth that is not used up gives one candidate. The order of the depths
-  // is random, for a draw that ends within a turn must not favour the same ones every time.
-  void BeginTurn() {
-    ++turn_;
-    std::erase_if(strata_, [this](const Stratum &stratum) { return turn_ >= stratum.size; });
-    depth_order_.Shuffle(strata_.data(), static_cast<std::int64_t>(strata_.size()));
-    at_ = 0;
-  }
+bool Wants(const FilterRequest &request, Tfmem tfmem) {
+  return request.tfmem == tfmem ||
+         std::find(request.parts.begin(), request.parts.end(), tfmem) != request.parts.end();
+}
 
-  const SearchSpace &space_;
-  RandomStream depth_order_;
-  std::vector<Stratum> strata_;
-  std::int64_t turn_ = -1;
-  std::size_t at_ = 0;
-};
-
-// What the threads of one filtering phase share: candidates are taken from the front, each by
-// one thread, and whoever takes one finishes it; so those scored are always the first ones.
-class SharedScoring {
+// Means over banks, added up bank by bank so that one bank at a time is in memory.
+class MeanScores {
  public:
-  SharedScoring(std::vector<ScoredCandidate> *candidates, Tfmem tfmem, std::int32_t inputs,
-                std::int32_t outputs, std::uint64_t seed, Clock::time_point until,
-                const RunControl &control) noexcept
-      : candidates_(*candidates),
-        tfmem_(tfmem),
-        inputs_(inputs),
-        outputs_(outputs),
-        seed_(seed),
-        until_(until),
-        control_(control) {}
+  MeanScores(Tfmem tfmem, std::size_t candidates)
+      : tfmem_(tfmem), sums_(candidates), valid_(candidates) {}
 
-  // Every candidate before `first` is scored. Call it when no thread works.
-  void ContinueFrom(std::size_t first) noexcept { next_ = first; }
-
-  // Scores candidates until none is left, time is up or a thread failed. Never throws.
-  void Work() noexcept {
-    try {
-      while (!failed_ && !TimeIsUp()) {
-        const std::size_t i = next_.fetch_add(1);
-        if (i >= candidates_.size()) return;
-        ScoredCandidate &candidate = candidates_[i];
-        candidate.score =
-            ScoreCandidate(tfmem_, candidate.widths, inputs_, outputs_, seed_, control_.stop);
-        candidate.params = CountParameters(candidate.widths, inputs_, outputs_);
-        control_.progress->candidates_scored.fetch_add(1, std::memory_order_relaxed);
-      }
-    } catch (...) {
-      Fail(std::current_exception());
+  // Nothing for a bank that has no scores of it: those of closed forms stand in the first.
+  void Add(const SpaceScores &bank) {
+    const auto found = std::find(bank.tfmems.begin(), bank.tfmems.end(), tfmem_);
+    if (found == bank.tfmems.end()) return;
+    const std::vector<double> &scores =
+        bank.scores[static_cast<std::size_t>(found - bank.tfmems.begin())];
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (!std::isfinite(scores[i])) continue;
+      sums_[i] += scores[i];
+      ++valid_[i];
     }
   }
 
-  void Fail(std::exception_ptr error) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (!error_) error_ = std::move(error);
-    failed_ = true;
-  }
-
-  // The number scored. Call it when no thread works any more. Throws what a thread threw.
-  std::size_t Finish() const {
-    if (error_) std::rethrow_exception(error_);
-    return std::min(next_.load(), candidates_.size());
+  std::vector<double> At(const std::vector<std::int64_t> &positions) const {
+    std::vector<double> means;
+    means.reserve(positions.size());
+    for (const std::int64_t position : positions) {
+      const auto i = static_cast<std::size_t>(position);
+      means.push_back(valid_[i] == 0 ? kInvalidScore : sums_[i] / valid_[i]);
+    }
+    return means;
   }
 
  private:
-  bool TimeIsUp() const {
-    if (control_.stop.stop_requested()) {
-      throw Error(ErrorKind::kCancelled, "scoring of candidates was cancelled");
-    }
-    if (next_ == 0) return false;
-    if (control_.finish != nullptr && control_.finish->load(std::memory_order_relaxed)) return true;
-    return Clock::now() >= until_;
-  }
-
-  std::vector<ScoredCandidate> &candidates_;
-  const Tfmem tfmem_;
-  const std::int32_t inputs_;
-  const std::int32_t outputs_;
-  const std::uint64_t seed_;
-  const Clock::time_point until_;
-  const RunControl &control_;
-  std::atomic<std::size_t> next_{0};
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  std::exception_ptr error_;
+  Tfmem tfmem_;
+  std::vector<double> sums_;
+  std::vector<std::int32_t> valid_;
 };
 
-// The calling thread works too: with one thread none is started.
-void RunThreads(SharedScoring *scoring, std::int64_t threads) {
-  std::vector<std::jthread> workers;
-  try {
-    for (std::int64_t i = 1; i < threads; ++i) {
-      workers.emplace_back([scoring] { scoring->Work(); });
-    }
-  } catch (const std::system_error &error) {
-    scoring->Fail(std::make_exception_ptr(
-        Error(ErrorKind::kLimit, "could not start a thread",
-              std::string("The system reported: ") + error.what() + ".",
-              "Lower trails.threads or raise the operating system's limit.")));
-  } catch (...) {
-    scoring->Fail(std::current_exception());
+// Ranks and means of what was scored. Positions are those of the scores: of the space, or of the
+// proposals.
+class Ranking {
+ public:
+  Ranking(const FilterRequest &request, std::size_t candidates)
+      : request_(request), rank_sums_(candidates), scores_(request.tfmem, candidates) {
+    for (const Tfmem part : request.parts) parts_.emplace_back(part, candidates);
   }
-  scoring->Work();
+
+  // Adds what one bank says; jacflow, where wanted, is put beside its parts.
+  void Add(SpaceScores *bank) {
+    if (Wants(request_, Tfmem::kJacflow) && std::find(bank->tfmems.begin(), bank->tfmems.end(),
+                                                      Tfmem::kJacflow) == bank->tfmems.end()) {
+      std::vector<double> jacflow = Jacflow(bank->of(Tfmem::kNasWot), bank->of(Tfmem::kSynflow));
+      bank->tfmems.push_back(Tfmem::kJacflow);
+      bank->scores.push_back(std::move(jacflow));
+    }
+    scores_.Add(*bank);
+    for (MeanScores &part : parts_) part.Add(*bank);
+    if (std::find(bank->tfmems.begin(), bank->tfmems.end(), request_.tfmem) == bank->tfmems.end()) {
+      return;
+    }
+    const std::vector<double> ranks =
+        Ranks(bank->of(request_.tfmem), Traits(request_.tfmem).higher_is_better);
+    for (std::size_t i = 0; i < ranks.size(); ++i) rank_sums_[i] += ranks[i];
+  }
+
+  // Positions, best first.
+  std::vector<std::int64_t> Order() const {
+    return OrderByMeanRank({rank_sums_},
+                           RandomStream::ForPurpose(request_.seed, kTiesPurpose).Next());
+  }
+
+  FilteredCandidates At(const std::vector<std::int64_t> &positions) const {
+    FilteredCandidates filtered;
+    filtered.scores = scores_.At(positions);
+    for (const MeanScores &part : parts_) filtered.parts.push_back(part.At(positions));
+    return filtered;
+  }
+
+ private:
+  const FilterRequest &request_;
+  std::vector<double> rank_sums_;  // NaN for what some bank did not score
+  MeanScores scores_;
+  std::vector<MeanScores> parts_;
+};
+
+// Keeps the candidates of SampleCandidates; where a deadline came before all of those, as many of
+// the best as were wanted.
+void KeepTheDraw(const FilterRequest &request, std::vector<std::int64_t> *order) {
+  std::vector<char> drawn(static_cast<std::size_t>(SpaceSize(request.space)));
+  for (const HiddenWidths &widths : SampleCandidates(request.space, *request.n, request.seed)) {
+    drawn[static_cast<std::size_t>(IndexOf(request.space, widths))] = 1;
+  }
+  std::vector<std::int64_t> kept;
+  std::copy_if(order->begin(), order->end(), std::back_inserter(kept),
+               [&](std::int64_t index) { return drawn[static_cast<std::size_t>(index)] != 0; });
+  if (kept.empty()) {
+    const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(*request.n, 1));
+    kept.assign(order->begin(),
+                order->begin() + static_cast<std::ptrdiff_t>(std::min(wanted, order->size())));
+  }
+  *order = std::move(kept);
+}
+
+FilteredCandidates FilterWhole(const FilterRequest &request, std::vector<Tfmem> measured,
+                               const ScoringBatch &batch, Clock::time_point until,
+                               const RunControl &control) {
+  const std::int64_t size = SpaceSize(request.space);
+  const Interrupt interrupt(control, until);
+  Ranking ranking(request, static_cast<std::size_t>(size));
+  SpaceScores first_bank;
+  for (std::int32_t bank = 0; bank < request.banks && !measured.empty(); ++bank) {
+    if (bank > 0 && (!first_bank.complete || interrupt.TimeIsUp())) break;
+    SpaceScores scores =
+        ScoreFullSpace(request.space, measured, batch, request.inputs, request.outputs,
+                       request.seed, bank, request.threads, until, control);
+    if (bank > 0 && !scores.complete) break;
+    ranking.Add(&scores);
+    Interrupt(control).Check();
+    if (bank == 0) first_bank = std::move(scores);
+    std::erase_if(measured,
+                  [](Tfmem tfmem) { return Traits(tfmem).cost == TfmemCost::kClosedForm; });
+  }
+  std::vector<std::int64_t> order = ranking.Order();
+  if (request.n && *request.n < size) KeepTheDraw(request, &order);
+  FilteredCandidates filtered = ranking.At(order);
+  filtered.order = std::move(order);
+  filtered.whole = true;
+  filtered.first_bank = std::move(first_bank);
+  return filtered;
+}
+
+FilteredCandidates FilterOneByOne(const FilterRequest &request, const std::vector<Tfmem> &measured,
+                                  const WeightsOf &weights, const CandidateScorer &scorer,
+                                  Clock::time_point until, const RunControl &control) {
+  const std::unique_ptr<Sampler> sampler =
+      request.sampler == SamplerKind::kWhole
+          ? std::make_unique<FairSampler>(request.space, request.seed)
+          : MakeSampler(request.sampler, request.space, request.seed);
+  const std::int64_t n = std::max<std::int64_t>(1, request.n.value_or(kSampledCandidates));
+  OneByOneScores scored =
+      ScoreOneByOne(request, measured, n, sampler.get(), weights, scorer, until, control);
+  Ranking ranking(request, scored.candidates.size());
+  for (SpaceScores &bank : scored.banks) ranking.Add(&bank);
+  std::vector<std::int64_t> order = ranking.Order();
+  FilteredCandidates filtered = ranking.At(order);
+  for (std::int64_t &position : order) {
+    position = IndexOf(request.space, scored.candidates[static_cast<std::size_t>(position)]);
+  }
+  filtered.order = std::move(order);
+  return filtered;
+}
+
+// Weights that have nothing to do with those of another candidate or bank.
+WeightsOf OwnWeights(const FilterRequest &request) {
+  return [&request](const HiddenWidths &widths, std::int32_t bank) {
+    const auto of_bank =
+        RandomStream::ForPurpose(request.seed, kWeightsPurpose + static_cast<std::uint64_t>(bank));
+    const auto index = static_cast<std::uint64_t>(IndexOf(request.space, widths));
+    return DrawWeights(widths, request.inputs, request.outputs, of_bank.After(index).Next());
+  };
+}
+
+// The weights that the full-space scorer has for a candidate.
+WeightsOf SlicesOfBanks(const FilterRequest &request) {
+  std::vector<std::shared_ptr<const WeightBank>> banks;
+  for (std::int32_t bank = 0; bank < request.banks; ++bank) {
+    banks.push_back(std::make_shared<WeightBank>(request.space, request.inputs, request.outputs,
+                                                 request.seed, bank, /*backward_panels=*/false));
+  }
+  return [banks](const HiddenWidths &widths, std::int32_t bank) {
+    return banks[static_cast<std::size_t>(bank)]->Slice(widths);
+  };
+}
+
+// Whether n candidates are so few that the whole space would take longer.
+bool AreFew(const FilterRequest &request, const std::vector<Tfmem> &measured) {
+  if (!request.n) return false;
+  TfmemCost highest = TfmemCost::kClosedForm;
+  for (const Tfmem tfmem : measured) highest = std::max(highest, Traits(tfmem).cost);
+  const std::int64_t gain = highest <= TfmemCost::kForward ? kForwardGain : kBackwardGain;
+  return *request.n < SpaceSize(request.space) / gain;
 }
 
 }  // namespace
@@ -166,36 +260,89 @@ std::vector<HiddenWidths> SampleCandidates(const SearchSpace &space, std::int64_
   n = std::clamp<std::int64_t>(n, 0, SpaceSize(space));
   std::vector<HiddenWidths> sample;
   sample.reserve(static_cast<std::size_t>(n));
-  StratifiedDraw draw(space, seed);
+  FairDraw draw(space, seed);
   for (std::int64_t i = 0; i < n; ++i) sample.push_back(draw.Next());
   return sample;
 }
 
-std::vector<ScoredCandidate> FilterCandidates(const SearchSpace &space, std::int64_t n, Tfmem tfmem,
-                                              std::int32_t inputs, std::int32_t outputs,
-                                              std::uint64_t seed, std::int32_t threads,
-                                              Clock::time_point until, const RunControl &control) {
-  n = std::clamp<std::int64_t>(n, 1, SpaceSize(space));
-  std::vector<ScoredCandidate> candidates;
-  SharedScoring scoring(&candidates, tfmem, inputs, outputs, seed, until, control);
-  StratifiedDraw draw(space, seed);
-  for (std::int64_t drawn = 0; drawn < n;) {
-    const std::int64_t block = std::min(n - drawn, kBlockCandidates);
-    for (std::int64_t i = 0; i < block; ++i) candidates.push_back({draw.Next(), 0, 0});
-    scoring.ContinueFrom(static_cast<std::size_t>(drawn));
-    drawn += block;
-    RunThreads(&scoring, std::min<std::int64_t>(threads, block));
-    const std::size_t scored = scoring.Finish();
-    if (scored == candidates.size()) continue;
-    candidates.resize(scored);
-    break;
+FilteredCandidates FilterCandidates(const FilterRequest &request, const ScoringBatch &batch,
+                                    const CandidateScorer &scorer, Clock::time_point until,
+                                    const RunControl &control) {
+  const std::vector<Tfmem> measured = Measured(request);
+  if (request.sampler != SamplerKind::kWhole ||
+      !FitsFullSpace(request.space, request.inputs, request.outputs, measured, request.threads)) {
+    return FilterOneByOne(request, measured, OwnWeights(request), scorer, until, control);
   }
-  if (tfmem != Tfmem::kRandom) {
-    std::stable_sort(
-        candidates.begin(), candidates.end(),
-        [](const ScoredCandidate &a, const ScoredCandidate &b) { return a.score > b.score; });
+  if (AreFew(request, measured)) {
+    return FilterOneByOne(request, measured, SlicesOfBanks(request), scorer, until, control);
   }
-  return candidates;
+  return FilterWhole(request, measured, batch, until, control);
+}
+
+namespace {
+
+constexpr std::size_t kQuarters = 4;
+
+// The candidates of one depth, as positions in FilteredCandidates::order, in quarters by the
+// number of parameters; equal numbers stand in one quarter. Best rank first within a quarter.
+std::array<std::vector<std::size_t>, kQuarters> QuartersOf(
+    const std::vector<std::size_t> &positions, const std::vector<std::int64_t> &params) {
+  std::vector<std::int64_t> sorted;
+  for (const std::size_t position : positions) sorted.push_back(params[position]);
+  std::sort(sorted.begin(), sorted.end());
+  std::array<std::vector<std::size_t>, kQuarters> quarters;
+  for (const std::size_t position : positions) {
+    const auto below = static_cast<std::size_t>(
+        std::lower_bound(sorted.begin(), sorted.end(), params[position]) - sorted.begin());
+    quarters[below * kQuarters / sorted.size()].push_back(position);
+  }
+  return quarters;
+}
+
+// Positions of the order, as Shortlist wants them; at most `count`.
+std::vector<std::size_t> TakeTurns(std::vector<std::vector<std::size_t>> strata, std::uint64_t seed,
+                                   std::size_t count) {
+  RandomStream random = RandomStream::ForPurpose(seed, kShortlistPurpose);
+  std::vector<std::size_t> taken;
+  for (std::size_t turn = 0; taken.size() < count; ++turn) {
+    std::erase_if(strata,
+                  [&](const std::vector<std::size_t> &stratum) { return turn >= stratum.size(); });
+    if (strata.empty()) break;
+    random.Shuffle(strata.data(), std::ssize(strata));
+    for (std::size_t s = 0; s < strata.size() && taken.size() < count; ++s) {
+      taken.push_back(strata[s][turn]);
+    }
+  }
+  return taken;
+}
+
+}  // namespace
+
+std::vector<ScoredCandidate> Shortlist(const SearchSpace &space, std::int32_t inputs,
+                                       std::int32_t outputs, const FilteredCandidates &filtered,
+                                       std::uint64_t seed, std::int64_t count) {
+  std::vector<std::int64_t> params;
+  params.reserve(filtered.order.size());
+  std::vector<std::vector<std::size_t>> depths(static_cast<std::size_t>(space.max_layers) + 1);
+  for (std::size_t position = 0; position < filtered.order.size(); ++position) {
+    const HiddenWidths widths = CandidateAt(space, filtered.order[position]);
+    params.push_back(CountParameters(widths, inputs, outputs));
+    depths[widths.size()].push_back(position);
+  }
+  std::vector<std::vector<std::size_t>> strata;
+  for (const std::vector<std::size_t> &depth : depths) {
+    if (depth.empty()) continue;
+    for (std::vector<std::size_t> &quarter : QuartersOf(depth, params)) {
+      strata.push_back(std::move(quarter));
+    }
+  }
+  std::vector<ScoredCandidate> shortlist;
+  const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(count, 0));
+  for (const std::size_t position : TakeTurns(std::move(strata), seed, wanted)) {
+    shortlist.push_back({CandidateAt(space, filtered.order[position]), filtered.scores[position],
+                         params[position]});
+  }
+  return shortlist;
 }
 
 }  // namespace trails

@@ -1,0 +1,152 @@
+#include "core/filtering/one_by_one.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <deque>
+#include <mutex>
+#include <utility>
+
+#include "core/data/parallel_for.h"
+#include "core/interrupt.h"
+
+namespace trails {
+
+namespace {
+
+// One proposal and its scores, [bank][measured]; kNotScored for closed forms in later banks.
+struct Proposal {
+  HiddenWidths widths;
+  std::vector<double> scores;
+};
+
+// What the threads share: the sampler and the proposals are under one lock, scoring is not.
+class Scoring {
+ public:
+  Scoring(const FilterRequest &request, const std::vector<Tfmem> &measured, std::int64_t n,
+          Sampler *sampler, const WeightsOf &weights, const CandidateScorer &scorer,
+          Clock::time_point until, const RunControl &control)
+      : request_(request),
+        measured_(measured),
+        n_(n),
+        sampler_(*sampler),
+        weights_(weights),
+        scorer_(scorer),
+        control_(control),
+        interrupt_(control, until) {}
+
+  // Scores proposals until there is none left, time is up or another thread failed.
+  void Work() {
+    try {
+      while (Proposal *const proposal = Take()) {
+        Score(proposal);
+        const std::lock_guard lock(mutex_);
+        sampler_.Tell(proposal->widths, Told(*proposal));
+        control_.progress->candidates_scored.fetch_add(1, std::memory_order_relaxed);
+      }
+    } catch (...) {
+      failed_ = true;
+      throw;
+    }
+  }
+
+  // Call it when no thread works any more.
+  OneByOneScores Finish();
+
+ private:
+  Proposal *Take() {
+    ThrowIfCancelled();
+    const std::lock_guard lock(mutex_);
+    if (failed_ || std::ssize(proposals_) >= n_) return nullptr;
+    if (!proposals_.empty() && interrupt_.TimeIsUp()) return nullptr;
+    std::optional<HiddenWidths> widths = sampler_.Propose();
+    if (!widths) return nullptr;
+    return &proposals_.emplace_back(std::move(*widths), std::vector<double>());
+  }
+
+  void ThrowIfCancelled() const {
+    if (control_.stop.stop_requested()) {
+      throw Error(ErrorKind::kCancelled, "scoring of candidates was cancelled");
+    }
+  }
+
+  void Score(Proposal *proposal) const;
+  double Told(const Proposal &proposal) const;
+
+  const FilterRequest &request_;
+  const std::vector<Tfmem> &measured_;
+  const std::int64_t n_;
+  Sampler &sampler_;
+  const WeightsOf &weights_;
+  const CandidateScorer &scorer_;
+  const RunControl &control_;
+  const Interrupt interrupt_;
+  std::mutex mutex_;
+  std::atomic<bool> failed_{false};
+  std::deque<Proposal> proposals_;  // elements stay where they are
+};
+
+void Scoring::Score(Proposal *proposal) const {
+  std::vector<double> &scores = proposal->scores;
+  for (std::int32_t bank = 0; bank < request_.banks; ++bank) {
+    std::optional<InitialWeights> weights;
+    for (const Tfmem tfmem : measured_) {
+      ThrowIfCancelled();
+      if (Traits(tfmem).cost == TfmemCost::kClosedForm) {
+        scores.push_back(bank > 0 ? kNotScored
+                                  : ClosedFormScore(tfmem, proposal->widths, request_.inputs,
+                                                    request_.outputs, request_.seed));
+        continue;
+      }
+      if (!weights) weights = weights_(proposal->widths, bank);
+      scores.push_back(scorer_(tfmem, *weights, bank));
+    }
+  }
+}
+
+double Scoring::Told(const Proposal &proposal) const {
+  double sum = 0;
+  double valid = 0;
+  for (std::size_t at = 0; at < proposal.scores.size(); at += measured_.size()) {
+    if (!std::isfinite(proposal.scores[at])) continue;
+    sum += proposal.scores[at];
+    ++valid;
+  }
+  // 0 / 0 is NaN: invalid in all banks.
+  return (Traits(measured_.front()).higher_is_better ? sum : -sum) / valid;
+}
+
+OneByOneScores Scoring::Finish() {
+  OneByOneScores result;
+  result.banks.resize(static_cast<std::size_t>(request_.banks));
+  for (std::size_t bank = 0; bank < result.banks.size(); ++bank) {
+    for (std::size_t t = 0; t < measured_.size(); ++t) {
+      if (bank > 0 && Traits(measured_[t]).cost == TfmemCost::kClosedForm) continue;
+      std::vector<double> scores;
+      scores.reserve(proposals_.size());
+      for (const Proposal &proposal : proposals_) {
+        scores.push_back(proposal.scores[bank * measured_.size() + t]);
+      }
+      result.banks[bank].tfmems.push_back(measured_[t]);
+      result.banks[bank].scores.push_back(std::move(scores));
+    }
+  }
+  for (Proposal &proposal : proposals_) result.candidates.push_back(std::move(proposal.widths));
+  return result;
+}
+
+}  // namespace
+
+OneByOneScores ScoreOneByOne(const FilterRequest &request, const std::vector<Tfmem> &measured,
+                             std::int64_t n, Sampler *sampler, const WeightsOf &weights,
+                             const CandidateScorer &scorer, Clock::time_point until,
+                             const RunControl &control) {
+  Scoring scoring(request, measured, n, sampler, weights, scorer, until, control);
+  // Each thread takes candidates until it finds none; the stop is looked at within.
+  const auto threads = static_cast<std::int32_t>(
+      std::min<std::int64_t>(request.threads, std::max<std::int64_t>(n, 1)));
+  ParallelFor(threads, threads, /*stop=*/{}, [&](std::int64_t) { scoring.Work(); });
+  return scoring.Finish();
+}
+
+}  // namespace trails
