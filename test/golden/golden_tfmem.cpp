@@ -2,11 +2,12 @@
 //
 //   golden_tfmem --golden FILE
 //
-// One line for each net and for each of its metrics, 'pass', 'FAIL' or 'not covered' (a metric that
-// is not built yet, which is no pass); the last line counts them. Exit status: 0 when nothing
-// failed and something passed, 1 otherwise, 2 when the file cannot be used.
+// One line for each net, and for each of its metrics, variants (with and without batch
+// normalisation) and precisions, 'pass' or 'FAIL'; the last line counts them. What the file holds
+// to be unstable or invalid must have no score. Exit status: 0 when nothing failed and something
+// passed, 1 otherwise, 2 when the file cannot be used.
 //
-// May touch: src/core, nlohmann-json, {fmt}.
+// May touch: src/core, test/golden, nlohmann-json, {fmt}.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -18,142 +19,36 @@
 #include <vector>
 #include <nlohmann/json.hpp>
 
-#include "core/filtering/tfmem.h"
+#include "core/filtering/trie_pass.h"
 #include "core/random.h"
+#include "core/tfmem/direct.h"
+#include "golden_net.h"
+#include "tally.h"
+#include "trails/error.h"
 
 namespace trails {
 namespace {
 
-using nlohmann::json;
+constexpr double kSumTolerance = 1e-12;     // of the sum of absolute values
+constexpr double kLogitTolerance = 1e-9;    // relative to the largest logit
+constexpr double kBatchNormEpsilon = 1e-5;  // the golden nets'
 
-constexpr double kSumTolerance = 1e-12;        // of the sum of absolute values
-constexpr double kLogitTolerance = 1e-9;       // relative to the largest logit
-constexpr double kSynflowTolerance = 1e-12;    // the golden files' README, column f64
-constexpr double kWeightNormTolerance = 1e-9;  // the same
-constexpr double kBatchNormEpsilon = 1e-5;     // the golden nets'
-
-class Tally {
- public:
-  void Expect(bool passed, const std::string &what, const std::string &numbers) {
-    fmt::print("{} {}: {}\n", passed ? "pass" : "FAIL", what, numbers);
-    ++(passed ? passed_ : failed_);
-  }
-  void NotCovered(const std::string &what) {
-    fmt::print("not covered {}\n", what);
-    ++not_covered_;
-  }
-  int Finish() const {
-    fmt::print("{} passed, {} failed, {} not covered\n", passed_, failed_, not_covered_);
-    return failed_ == 0 && passed_ > 0 ? 0 : 1;
-  }
-
- private:
-  int passed_ = 0;
-  int failed_ = 0;
-  int not_covered_ = 0;
+// The golden files' README: relative, in double and in float.
+struct MetricTolerance {
+  const char *metric;
+  double in_double;
+  double in_float;
 };
-
-// Many numbers that count as one check; says which of them differ.
-class Agreement {
- public:
-  // NaN on either side differs. `scale` is what `tolerance` is relative to.
-  void Compare(double value, double expected, double tolerance, double scale,
-               const std::string &what) {
-    ++compared_;
-    if (std::fabs(value - expected) <= tolerance * scale) return;
-    ++differing_;
-    fmt::print("  {} is {:.17g}, expected {:.17g}\n", what, value, expected);
-  }
-  void Report(Tally *tally, const std::string &what) const {
-    tally->Expect(differing_ == 0 && compared_ > 0, what,
-                  fmt::format("{} of {} numbers differ", differing_, compared_));
-  }
-
- private:
-  int compared_ = 0;
-  int differing_ = 0;
-};
-
-// A golden net and its batch, drawn from the stream.
-struct GoldenNet {
-  InitialWeights weights;         // with the case's dead units
-  std::vector<float> embedding;   // [nfeat, nemb]
-  std::vector<std::int64_t> ids;  // [batch, nfield]
-  std::vector<float> values;      // [batch, nfield]
-  std::vector<std::int64_t> labels;
-  std::vector<float> delta;  // [4, inputs]
-  std::int64_t nfield = 0;
-  std::int64_t nemb = 0;
-  std::int64_t batch = 0;
-};
-
-template <typename T>
-void CopyFirstRow(std::vector<T> *rows, std::int64_t columns) {
-  for (std::size_t i = static_cast<std::size_t>(columns); i < rows->size(); ++i) {
-    (*rows)[i] = (*rows)[i - static_cast<std::size_t>(columns)];
-  }
-}
-
-void DrawBatch(const json &golden, std::uint64_t seed, GoldenNet *net) {
-  const std::int64_t nfeat = golden.at("nfeat");
-  const std::int64_t nout = golden.at("nout");
-  RandomStream ids(seed * 1000 + 50);
-  RandomStream values(seed * 1000 + 51);
-  const bool ones = golden.at("values") == "one";
-  for (std::int64_t row = 0; row < net->batch; ++row) {
-    for (std::int64_t field = 0; field < net->nfield; ++field) {
-      const std::int64_t low = field * nfeat / net->nfield;
-      const std::int64_t high = (field + 1) * nfeat / net->nfield;
-      net->ids.push_back(low + static_cast<std::int64_t>(
-                                   std::floor(ids.Uniform() * static_cast<double>(high - low))));
-      net->values.push_back(ones ? 1.0f : static_cast<float>(3 * values.Uniform() - 1));
-    }
-  }
-  if (golden.at("rows") == "identical") {
-    CopyFirstRow(&net->ids, net->nfield);
-    CopyFirstRow(&net->values, net->nfield);
-  }
-  RandomStream labels(seed * 1000 + 52);
-  for (std::int64_t row = 0; row < net->batch; ++row) {
-    const auto label =
-        static_cast<std::int64_t>(std::floor(labels.Uniform() * static_cast<double>(nout)));
-    net->labels.push_back(golden.at("labels") == "zero" ? 0 : label);
-  }
-  RandomStream delta(seed * 1000 + 53);
-  for (std::int64_t i = 0; i < 4 * net->nfield * net->nemb; ++i) {
-    double sum = 0;
-    for (int draw = 0; draw < 12; ++draw) sum += delta.Uniform();
-    net->delta.push_back(static_cast<float>(sum - 6.0));
-  }
-}
-
-GoldenNet DrawNet(const json &golden) {
-  GoldenNet net;
-  net.nfield = golden.at("nfield");
-  net.nemb = golden.at("nemb");
-  net.batch = golden.at("batch");
-  const std::uint64_t seed = golden.at("seed");
-  const std::int64_t nfeat = golden.at("nfeat");
-  RandomStream embedding(seed * 1000);
-  const double bound = std::sqrt(6.0 / static_cast<double>(nfeat + net.nemb));
-  for (std::int64_t i = 0; i < nfeat * net.nemb; ++i) {
-    net.embedding.push_back(embedding.Symmetric(bound));
-  }
-  net.weights =
-      DrawWeights(golden.at("hidden").get<HiddenWidths>(),
-                  static_cast<std::int32_t>(net.nfield * net.nemb), golden.at("nout"), seed);
-  if (!golden.at("dead").is_null()) {
-    const std::size_t layer = golden["dead"].at("layer").get<std::size_t>() - 1;
-    const auto in = static_cast<std::size_t>(net.weights.dims[layer]);
-    const std::size_t every = golden["dead"].at("every");
-    for (std::size_t unit = 0; unit < net.weights.bias[layer].size(); unit += every) {
-      for (std::size_t i = 0; i < in; ++i) net.weights.weight[layer][unit * in + i] = 0;
-      net.weights.bias[layer][unit] = -1;
-    }
-  }
-  DrawBatch(golden, seed, &net);
-  return net;
-}
+constexpr MetricTolerance kTolerances[] = {
+    {"grad_norm", 1e-9, 1e-4}, {"grad_plain", 1e-9, 1e-3},   {"snip", 1e-9, 1e-4},
+    {"grasp", 1e-8, 1e-3},     {"fisher", 1e-9, 1e-4},       {"weight_norm", 1e-9, 1e-5},
+    {"ntk_trace", 1e-9, 1e-4}, {"ntk_cond_num", 1e-9, 1e-2}, {"ntk_trace_approx", 1e-9, 1e-4},
+    {"nas_wot", 1e-10, 1e-10}, {"synflow", 1e-12, 1e-5},     {"express_flow", 1e-8, 1e-4},
+    {"knas", 1e-8, 1e-3}};
+// A float net may have a unit on the wrong side of 0 when a pre-activation is nearer than this;
+// then nas_wot may be off by this much a row.
+constexpr double kNearZero = 1e-5;
+constexpr double kFlippedUnit = 0.01;
 
 // [units] of one layer over the batch: batch mean and biased variance taken out of each unit.
 void NormaliseOverBatch(std::vector<std::vector<double>> *rows) {
@@ -169,13 +64,11 @@ void NormaliseOverBatch(std::vector<std::vector<double>> *rows) {
 
 // The logits of row 0, in double.
 std::vector<double> FirstLogits(const GoldenNet &net, bool batch_norm) {
-  std::vector<std::vector<double>> rows(static_cast<std::size_t>(net.batch));
-  for (std::size_t i = 0; i < net.ids.size(); ++i) {
-    for (std::int64_t e = 0; e < net.nemb; ++e) {
-      const auto at = static_cast<std::size_t>(net.ids[i] * net.nemb + e);
-      rows[i / static_cast<std::size_t>(net.nfield)].push_back(
-          static_cast<double>(net.embedding[at]) * static_cast<double>(net.values[i]));
-    }
+  const std::vector<double> inputs = net.Inputs();
+  const std::ptrdiff_t width = net.nfield * net.nemb;
+  std::vector<std::vector<double>> rows;
+  for (auto row = inputs.begin(); row != inputs.end(); row += width) {
+    rows.emplace_back(row, row + width);
   }
   const std::size_t layers = net.weights.weight.size();
   for (std::size_t layer = 0; layer < layers; ++layer) {
@@ -251,33 +144,104 @@ void CheckNet(Tally *tally, const GoldenNet &net, const json &golden, const std:
   same.Report(tally, name + " net");
 }
 
-void CheckMetric(Tally *tally, double value, double tolerance, const json &expected,
-                 const std::string &what) {
-  if (expected.at("status") != "ok") {
-    tally->Expect(false, what, "the golden file does not hold it to be comparable");
+// One metric of one net in one variant, as the file has it and as it is computed.
+struct Comparison {
+  std::string what;
+  double value = 0;
+  double relative = 0;  // tolerances; either will do
+  double absolute = 0;
+};
+
+void CheckScore(Tally *tally, const Comparison &is, const json &expected,
+                const std::string &status) {
+  if (status != "ok") {
+    tally->Expect(is.value == kInvalidScore, is.what,
+                  fmt::format("{:.17g}, expected no score ({})", is.value, status));
     return;
   }
-  const double golden = expected.at("f64");
-  const double difference = std::fabs(value - golden) / std::fabs(golden);
-  tally->Expect(difference <= tolerance, what,
-                fmt::format("{:.17g}, expected {:.17g}, relative difference {:.1e}", value, golden,
-                            difference));
+  const double golden = expected;
+  const double difference = std::fabs(is.value - golden);
+  const double relative = golden == 0 ? difference : difference / std::fabs(golden);
+  // Where the file has 0 the score must be 0: no tolerance is relative to it.
+  tally->Expect(difference <= std::max(is.relative * std::fabs(golden), is.absolute), is.what,
+                fmt::format("{:.17g}, expected {:.17g}, relative difference {:.1e}", is.value,
+                            golden, relative));
+}
+
+ScoringBatch BatchOf(const GoldenNet &net) {
+  ScoringBatch batch;
+  batch.rows = static_cast<std::int32_t>(net.batch);
+  batch.inputs = net.weights.dims.front();
+  batch.outputs = net.weights.dims.back();
+  const std::vector<double> inputs = net.Inputs();
+  batch.x.assign(inputs.begin(), inputs.end());
+  batch.labels.assign(net.labels.begin(), net.labels.end());
+  return batch;
+}
+
+double Score(Tfmem tfmem, const GoldenNet &net, bool batch_norm, bool double_precision) {
+  DirectOptions options;
+  options.double_precision = double_precision;
+  options.batch_norm = batch_norm;
+  options.perturbation = net.delta;
+  options.inputs = net.Inputs();
+  if (tfmem == Tfmem::kNasWot && !batch_norm) tfmem = Tfmem::kNasWotPlain;
+  return DirectScore(tfmem, net.weights, BatchOf(net), options);
+}
+
+// A metric that this program does not know is an error: nothing of the file is passed over.
+void CheckVariant(Tally *tally, const GoldenNet &net, const json &check, const std::string &name,
+                  const std::string &metric, const std::string &variant, const json &expected) {
+  const auto *const tolerance =
+      std::find_if(std::begin(kTolerances), std::end(kTolerances),
+                   [&metric](const MetricTolerance &each) { return each.metric == metric; });
+  const bool known = tolerance != std::end(kTolerances) && (variant == "bn" || variant == "nobn");
+  if (!known) {
+    tally->Expect(false, fmt::format("{} {} {}", name, metric, variant), "not known here");
+    return;
+  }
+  const bool batch_norm = variant == "bn";
+  for (const bool in_double : {true, false}) {
+    Comparison is;
+    is.what = fmt::format("{} {} {} {}", name, metric, variant, in_double ? "f64" : "f32");
+    is.value = Score(ParseTfmem(metric), net, batch_norm, in_double);
+    is.relative = in_double ? tolerance->in_double : tolerance->in_float;
+    const bool may_flip = check.at("min_abs_preactivation_" + variant) < kNearZero;
+    if (metric == "nas_wot" && !in_double && may_flip) {
+      is.absolute = kFlippedUnit * static_cast<double>(net.batch);
+    }
+    CheckScore(tally, is, expected.at("f64"), expected.at("status"));
+  }
+}
+
+// JacFlow is a rank sum over many nets, so that a net has its parts alone.
+void CheckJacflow(Tally *tally, const GoldenNet &net, const std::string &name,
+                  const json &expected) {
+  CheckScore(tally,
+             {name + " jacflow nobn, its synflow", Score(Tfmem::kSynflow, net, false, true), 1e-12},
+             expected.at("synflow"), "ok");
+  CheckScore(tally,
+             {name + " jacflow nobn, its nas_wot", Score(Tfmem::kNasWot, net, false, true), 1e-10},
+             expected.at("nas_wot"), expected.at("status"));
+  CheckScore(tally, {name + " jacflow nobn, of one net", Score(Tfmem::kJacflow, net, false, true)},
+             nullptr, "a rank sum");
 }
 
 void CheckMetrics(Tally *tally, const GoldenNet &net, const json &golden, const std::string &name) {
   const json &metrics = golden.at("metrics");
-  CheckMetric(tally, Synflow(net.weights), kSynflowTolerance, metrics.at("synflow").at("nobn"),
-              name + " synflow nobn");
-  for (const char *const variant : {"bn", "nobn"}) {
-    CheckMetric(tally, WeightNorm(net.weights), kWeightNormTolerance,
-                metrics.at("weight_norm").at(variant), name + " weight_norm " + variant);
-  }
   for (const auto &[metric, variants] : metrics.items()) {
-    if (metric == "synflow" || metric == "weight_norm") continue;
     for (const auto &[variant, expected] : variants.items()) {
-      tally->NotCovered(name + " " + metric + " " + variant);
+      if (metric == "jacflow") {
+        CheckJacflow(tally, net, name, expected);
+      } else {
+        CheckVariant(tally, net, golden.at("check"), name, metric, variant, expected);
+      }
     }
   }
+  CheckScore(tally, {name + " synflow nobn in closed form", Synflow(net.weights), 1e-12},
+             metrics.at("synflow").at("nobn").at("f64"), "ok");
+  CheckScore(tally, {name + " weight_norm bn in closed form", WeightNorm(net.weights), 1e-9},
+             metrics.at("weight_norm").at("bn").at("f64"), "ok");
 }
 
 void CheckStream(Tally *tally) {
