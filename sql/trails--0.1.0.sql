@@ -64,7 +64,7 @@ COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
 COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs; given back to model_selection, u in whole numbers, they fix the plan';
-COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u, dropout';
+COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u, dropout, banks, keep_candidates';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
 COMMENT ON COLUMN trails.run.valid_rows IS 'rows that candidates were compared on';
@@ -108,12 +108,12 @@ CREATE TABLE trails.candidate (
     seconds      double precision NOT NULL,
     PRIMARY KEY (run_id, number)
 );
-COMMENT ON TABLE trails.candidate IS 'every candidate that a run scored, and every further seed of one that it trained';
+COMMENT ON TABLE trails.candidate IS 'the candidates that a run trained, every further seed of one, and of those that it only scored the best (option keep_candidates)';
 COMMENT ON COLUMN trails.candidate.run_id IS 'run that scored it';
 COMMENT ON COLUMN trails.candidate.number IS 'position within the run, from 0; trails.epoch refers to it';
 COMMENT ON COLUMN trails.candidate.architecture IS 'hidden widths, input side first, joined by -';
-COMMENT ON COLUMN trails.candidate.rank IS 'place after the filtering phase, from 1: by score, the best first; with tfmem random in the order of the draw';
-COMMENT ON COLUMN trails.candidate.score IS 'training-free score (TFMEM), higher is better';
+COMMENT ON COLUMN trails.candidate.rank IS 'place after the filtering phase, from 1: by the mean rank of its scores, the best first; with tfmem random in a random order';
+COMMENT ON COLUMN trails.candidate.score IS 'training-free score (TFMEM); trails.tfmems says whether higher or lower is better; NULL when it is not valid';
 COMMENT ON COLUMN trails.candidate.params IS 'trainable numbers outside the embedding table';
 COMMENT ON COLUMN trails.candidate.dropout IS 'dropout rate drawn for its training';
 COMMENT ON COLUMN trails.candidate.seed IS 'seed of its initial weights and data order, 64 bits, written as a signed number';
@@ -314,11 +314,11 @@ COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection was called';
 CREATE VIEW trails.candidates WITH (security_invoker = true) AS
 SELECT c.run_id, c.architecture, c.rank, c.score, c.params, c.rung, c.epochs, c.metric, c.seconds
 FROM trails.candidate AS c;
-COMMENT ON VIEW trails.candidates IS 'every candidate that the caller''s runs scored, and every further seed of one that they trained';
+COMMENT ON VIEW trails.candidates IS 'the candidates that the caller''s runs trained, every further seed of one, and of those that they only scored the best (option keep_candidates)';
 COMMENT ON COLUMN trails.candidates.run_id IS 'run that scored it';
 COMMENT ON COLUMN trails.candidates.architecture IS 'hidden widths, input side first, joined by -';
-COMMENT ON COLUMN trails.candidates.rank IS 'place after the filtering phase, from 1: by score, the best first; with tfmem random in the order of the draw';
-COMMENT ON COLUMN trails.candidates.score IS 'training-free score (TFMEM), higher is better';
+COMMENT ON COLUMN trails.candidates.rank IS 'place after the filtering phase, from 1: by the mean rank of its scores, the best first; with tfmem random in a random order';
+COMMENT ON COLUMN trails.candidates.score IS 'training-free score (TFMEM); trails.tfmems says whether higher or lower is better; NULL when it is not valid';
 COMMENT ON COLUMN trails.candidates.params IS 'trainable numbers outside the embedding table';
 COMMENT ON COLUMN trails.candidates.rung IS 'last rung it was trained in, from 0; NULL when it was not trained';
 COMMENT ON COLUMN trails.candidates.epochs IS 'epochs trained in all, may be a fraction';
@@ -349,6 +349,56 @@ AS 'MODULE_PATHNAME', 'trails_model_selection'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.model_selection IS
 'finds, trains and stores the best model for a column of a relation, within the budget of wall time';
+
+-- The filtering phase alone. These functions write nothing; they are volatile, since they read the
+-- relation anew each time and count their progress.
+
+CREATE FUNCTION trails.filter_candidates(
+    source regclass, target name, n integer DEFAULT NULL, k integer DEFAULT 100,
+    tfmem text DEFAULT 'express_flow', sampler text DEFAULT 'whole', parts text[] DEFAULT '{}',
+    budget interval DEFAULT NULL,
+    features name[] DEFAULT NULL, exclude name[] DEFAULT NULL,
+    split name DEFAULT NULL, group_by name DEFAULT NULL, task text DEFAULT 'auto',
+    categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
+    encoding text DEFAULT 'piecewise_linear', space text DEFAULT 'tabular',
+    seed bigint DEFAULT 0, options jsonb DEFAULT NULL)
+RETURNS TABLE (rank integer, architecture text, score double precision, params bigint,
+               parts double precision[])
+AS 'MODULE_PATHNAME', 'trails_filter_candidates'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION trails.filter_candidates IS
+'scores the candidates of a search space without training them and returns the best k, with the scores named in parts';
+
+CREATE FUNCTION trails.score(
+    source regclass, target name, architecture text, tfmem text[] DEFAULT NULL,
+    features name[] DEFAULT NULL, exclude name[] DEFAULT NULL,
+    split name DEFAULT NULL, group_by name DEFAULT NULL, task text DEFAULT 'auto',
+    categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
+    encoding text DEFAULT 'piecewise_linear', space text DEFAULT 'tabular',
+    seed bigint DEFAULT 0, options jsonb DEFAULT NULL)
+RETURNS TABLE (tfmem text, score double precision)
+AS 'MODULE_PATHNAME', 'trails_score'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION trails.score IS
+'training-free scores of one architecture, by their definitions; NULL where a score is not valid';
+
+CREATE FUNCTION trails.tfmem_rows(
+    OUT name text, OUT direction text, OUT data text, OUT cost text, OUT whole_space boolean,
+    OUT source text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'trails_tfmem_rows' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 21;
+COMMENT ON FUNCTION trails.tfmem_rows IS 'the rows of trails.tfmems';
+
+CREATE VIEW trails.tfmems WITH (security_invoker = true) AS
+SELECT t.name, t.direction, t.data, t.cost, t.whole_space, t.source FROM trails.tfmem_rows() AS t;
+COMMENT ON VIEW trails.tfmems IS 'training-free model evaluation metrics, the scores of the filtering phase';
+COMMENT ON COLUMN trails.tfmems.name IS 'name to give to the functions';
+COMMENT ON COLUMN trails.tfmems.direction IS 'higher or lower: which scores are better';
+COMMENT ON COLUMN trails.tfmems.data IS 'what it looks at besides the network: nothing, rows, or rows and their target';
+COMMENT ON COLUMN trails.tfmems.cost IS 'what a candidate costs by itself, in order of magnitude';
+COMMENT ON COLUMN trails.tfmems.whole_space IS 'whether a whole space is scored at once, at a thousandth of that cost or less; otherwise each candidate by itself';
+COMMENT ON COLUMN trails.tfmems.source IS 'where it was published';
+GRANT SELECT ON trails.tfmems TO PUBLIC;
 
 -- Prediction
 
@@ -391,23 +441,24 @@ CREATE FUNCTION trails.progress_rows(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'trails_progress' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION trails.progress_rows IS
-'the rows of trails.progress, times in seconds';
+'the rows of trails.progress, times in seconds, a budget of 0 for none';
 
 CREATE VIEW trails.progress WITH (security_invoker = true) AS
 SELECT p.pid, p.role::regrole AS role, nullif(p.relation, 0)::regclass AS source, p.phase,
        p.rows_read, p.scored, p.trained, p.rung, p.epochs, p.best,
        pg_catalog.make_interval(secs => p.elapsed) AS elapsed,
-       pg_catalog.make_interval(secs => p.budget) AS budget,
-       pg_catalog.concat(
+       pg_catalog.make_interval(secs => nullif(p.budget, 0)) AS budget,
+       CASE WHEN p.budget > 0 THEN pg_catalog.concat(
            '[', pg_catalog.rpad(pg_catalog.repeat('#', (20 * d.done)::integer), 20, '.'), '] ',
-           pg_catalog.lpad((100 * d.done)::integer::text, 3), ' % ', p.phase) AS bar
+           pg_catalog.lpad((100 * d.done)::integer::text, 3), ' % ', p.phase)
+           ELSE p.phase END AS bar
 FROM trails.progress_rows() AS p,
-     LATERAL (SELECT CASE WHEN p.budget > 0 THEN least(1, p.elapsed / p.budget) ELSE 1 END AS done)
+     LATERAL (SELECT CASE WHEN p.budget > 0 THEN least(1, p.elapsed / p.budget) ELSE 0 END AS done)
          AS d;
 COMMENT ON VIEW trails.progress IS
-'model selections that run now, in all sessions, as far as the caller may see them; watch it with \watch';
+'calls of model_selection, filter_candidates and score that run now, in all sessions, as far as the caller may see them; watch it with \watch';
 COMMENT ON COLUMN trails.progress.pid IS 'process of the session, for pg_cancel_backend';
-COMMENT ON COLUMN trails.progress.role IS 'role that called model_selection';
+COMMENT ON COLUMN trails.progress.role IS 'role that made the call';
 COMMENT ON COLUMN trails.progress.source IS 'relation that is read';
 COMMENT ON COLUMN trails.progress.phase IS 'reading, encoding, filtering, refinement, final or storing';
 COMMENT ON COLUMN trails.progress.rows_read IS 'rows read so far';
@@ -417,8 +468,8 @@ COMMENT ON COLUMN trails.progress.rung IS 'rung that trains now, from 0';
 COMMENT ON COLUMN trails.progress.epochs IS 'epochs of all candidates together';
 COMMENT ON COLUMN trails.progress.best IS 'best metric on the validation rows so far';
 COMMENT ON COLUMN trails.progress.elapsed IS 'wall time since the call';
-COMMENT ON COLUMN trails.progress.budget IS 'wall time the caller gave';
-COMMENT ON COLUMN trails.progress.bar IS 'the share of the budget that has passed, as text';
+COMMENT ON COLUMN trails.progress.budget IS 'wall time the caller gave; NULL for none';
+COMMENT ON COLUMN trails.progress.bar IS 'the share of the budget that has passed, as text; without a budget the phase alone';
 GRANT SELECT ON trails.progress TO PUBLIC;
 
 -- Models

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "trails/columns.h"
 #include "trails/error.h"
@@ -21,7 +22,7 @@ namespace trails {
 inline constexpr const char *kVersion = "0.1.0";  // as in trails.control
 
 // Raise it whenever a header of include/trails changes meaning or layout.
-inline constexpr int kContractVersion = 4;
+inline constexpr int kContractVersion = 5;
 
 // Every function may be called from any one thread at a time, throws only trails::Error or
 // std::bad_alloc, and returns soon after control.stop is requested.
@@ -38,6 +39,27 @@ class Engine {
   // that do not fit the table, kLimit above the memory limit, kCancelled on stop.
   virtual SelectionResult SelectModel(Table &&table, const SelectionOptions &options,
                                       const RunControl &control) = 0;
+
+  // The filtering phase alone: scores candidates of options.space on `table`, all of them or
+  // options.n, and gives back the best, at most options.k. Consumes the table's columns.
+  //
+  // Ends at control.deadline (time_point::max() for none) or on control.finish with what is scored
+  // by then, and says so in FilterResult::notices. Throws as SelectModel.
+  virtual FilterResult FilterCandidates(Table &&table, const SelectionOptions &options,
+                                        const RunControl &control) = 0;
+
+  // Scores one candidate by its definition, not by the full-space scorer. Consumes the table's
+  // columns.
+  //
+  // Its weights are those that the first bank of options.space has for it, so that the scores are
+  // FilterCandidates' with one bank; for a candidate outside the space, or a space that is not
+  // scored as a whole, weights of its own drawn from options.seed.
+  // Stops between two TFMEMs. Throws as SelectModel, and Error(kInvalidArgument) for an
+  // architecture that is none.
+  virtual ScoreResult ScoreCandidate(Table &&table, const SelectionOptions &options,
+                                     const std::string &architecture,
+                                     const std::vector<Tfmem> &tfmems,
+                                     const RunControl &control) = 0;
 
   // Versions of the libraries that decide the numbers, e.g. "trails 0.1.0, LibTorch 2.11.0".
   virtual std::string versions() const = 0;

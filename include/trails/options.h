@@ -117,6 +117,8 @@ struct SelectionOptions {
   std::vector<Tfmem> parts;  // scores wanted besides, in this order
   SamplerKind sampler = SamplerKind::kWhole;
   std::int32_t banks = 2;  // independent draws of the weights whose ranks are averaged, 1..16
+  // Candidates that are reported beside the trained ones, the best by score: SelectModel only.
+  std::int64_t keep_candidates = 1000;
   // Parts of the plan that the caller fixes: candidates scored (N), candidates trained (K),
   // epochs of the first rung (U). With all three fixed the plan never looks at the clock
   // (but for the deadline), so that the same seed gives the same answer.

@@ -15,10 +15,11 @@ namespace trails {
 
 inline constexpr double kNoMetric = std::numeric_limits<double>::quiet_NaN();  // stored as NULL
 
-// One scored candidate. Those that were not trained have rung = -1 and metric = kNoMetric.
+// One scored candidate. Those that were not trained have rung = -1 and metric = kNoMetric; a score
+// that is not valid is kNoMetric.
 struct CandidateResult {
   std::string architecture;  // "64-32"
-  std::int32_t rank = 0;     // 1 is the best score
+  std::int32_t rank = 0;     // after the filtering phase, 1 is the best
   double score = kNoMetric;
   std::int64_t params = 0;
   double dropout = 0;         // drawn for training
@@ -57,6 +58,25 @@ struct PhaseSeconds {
   double final = 0;  // choosing the mean, looking at the test split, writing the artefact
 };
 
+// The candidates that a filtering phase kept, best first, as columns; a score that is not valid is
+// kNoMetric, and ranks last.
+struct FilterResult {
+  std::vector<std::string> architectures;
+  std::vector<double> scores;              // by SelectionOptions::tfmem, signed: see TfmemTraits
+  std::vector<std::int64_t> params;        // as CandidateResult::params
+  std::vector<std::vector<double>> parts;  // [SelectionOptions::parts][candidate]
+  std::int64_t candidates_scored = 0;
+  std::vector<Notice> notices;
+  PhaseSeconds seconds;
+
+  std::int64_t rows() const noexcept { return static_cast<std::int64_t>(architectures.size()); }
+};
+
+struct ScoreResult {
+  std::vector<double> scores;  // one a TFMEM asked for; kNoMetric when it is not valid
+  std::vector<Notice> notices;
+};
+
 struct SelectionResult {
   Task task = Task::kAuto;
   Metric metric = Metric::kAuto;
@@ -82,7 +102,7 @@ struct SelectionResult {
   std::string data_hash;  // 32 hex digits over the rows' contents, whatever their order
   std::string fields;     // one line a field: column, encoding, slots (lineage, for people)
 
-  std::vector<CandidateResult> candidates;
+  std::vector<CandidateResult> candidates;  // trained ones, then SelectionOptions::keep_candidates
   std::vector<EpochResult> epochs;
   std::vector<Notice> notices;
   PhaseSeconds seconds;

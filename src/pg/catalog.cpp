@@ -1,13 +1,15 @@
 #include "pg/catalog.h"
 
 extern "C" {
-#include "catalog/pg_type.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 }
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
+#include "pg/bulk_insert.h"
 #include "pg/catalog_session.h"
 
 namespace trails::pg {
@@ -23,55 +25,71 @@ std::int64_t NextId(CatalogSession &catalog, const char *sql) {
   return catalog.Bigint(0, 0);
 }
 
+// What a column of NaN for "none" is in a row.
+void PutDouble(double value, Datum *datum, bool *is_null) {
+  *is_null = std::isnan(value);
+  *datum = Float8GetDatum(value);
+}
+
+struct CandidateRows {
+  std::int64_t run_id;
+  const CandidateResult *first;
+};
+
+void FillCandidate(const void *source, std::int64_t row, Datum *values, bool *nulls) {
+  const auto &rows = *static_cast<const CandidateRows *>(source);
+  const CandidateResult &candidate = rows.first[row];
+  values[0] = Int64GetDatum(rows.run_id);
+  values[1] = Int32GetDatum(static_cast<std::int32_t>(row));
+  values[2] = PointerGetDatum(cstring_to_text_with_len(
+      candidate.architecture.data(), static_cast<int>(candidate.architecture.size())));
+  values[3] = Int32GetDatum(candidate.rank);
+  PutDouble(candidate.score, &values[4], &nulls[4]);
+  values[5] = Int64GetDatum(candidate.params);
+  values[6] = Float8GetDatum(candidate.dropout);
+  values[7] = Int64GetDatum(static_cast<std::int64_t>(candidate.seed));
+  values[8] = Int32GetDatum(candidate.rung);
+  nulls[8] = candidate.rung < 0;
+  values[9] = Float8GetDatum(candidate.epochs);
+  PutDouble(candidate.metric, &values[10], &nulls[10]);
+  values[11] = Float8GetDatum(candidate.seconds);
+}
+
 void StoreCandidates(CatalogSession &catalog, std::int64_t run_id,
                      const std::vector<CandidateResult> &candidates) {
-  if (candidates.empty()) return;
-  using C = const CandidateResult &;
-  SqlParameters values;
-  values.AddBigint(run_id);
-  values.AddArray(TEXTOID, candidates, [](C c) { return TextElement(c.architecture); })
-      .AddArray(INT4OID, candidates, [](C c) { return IntegerElement(c.rank); })
-      .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.score); })
-      .AddArray(INT8OID, candidates, [](C c) { return BigintElement(c.params); })
-      .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.dropout); })
-      .AddArray(INT8OID, candidates,
-                [](C c) { return BigintElement(static_cast<std::int64_t>(c.seed)); })
-      .AddArray(INT4OID, candidates,
-                [](C c) {
-                  return ArrayElement{Int32GetDatum(c.rung), c.rung < 0};
-                })
-      .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.epochs); })
-      .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.metric); })
-      .AddArray(FLOAT8OID, candidates, [](C c) { return DoubleElement(c.seconds); });
-  catalog.Write(
-      "INSERT INTO trails.candidate (run_id, number, architecture, rank, score, params, dropout, "
-      "seed, rung, epochs, metric, seconds) "
-      "SELECT $1, number - 1, architecture, rank, score, params, dropout, seed, rung, epochs, "
-      "metric, seconds "
-      "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) WITH ORDINALITY AS c "
-      "(architecture, rank, score, params, dropout, seed, rung, epochs, metric, seconds, number)",
-      values);
+  static constexpr const char *kColumns[] = {"run_id", "number", "architecture", "rank",
+                                             "score",  "params", "dropout",      "seed",
+                                             "rung",   "epochs", "metric",       "seconds"};
+  const CandidateRows source{run_id, candidates.data()};
+  InsertRows(catalog, {"candidate", kColumns, std::size(kColumns), std::ssize(candidates),
+                       FillCandidate, &source});
+}
+
+struct EpochRows {
+  std::int64_t run_id;
+  const EpochResult *first;
+};
+
+void FillEpoch(const void *source, std::int64_t row, Datum *values, bool *nulls) {
+  const auto &rows = *static_cast<const EpochRows *>(source);
+  const EpochResult &epoch = rows.first[row];
+  values[0] = Int64GetDatum(rows.run_id);
+  values[1] = Int32GetDatum(static_cast<std::int32_t>(row));
+  values[2] = Int32GetDatum(epoch.candidate);
+  values[3] = Int32GetDatum(epoch.rung);
+  PutDouble(epoch.epoch, &values[4], &nulls[4]);
+  PutDouble(epoch.train_loss, &values[5], &nulls[5]);
+  PutDouble(epoch.metric, &values[6], &nulls[6]);
+  values[7] = Float8GetDatum(epoch.seconds);
 }
 
 void StoreEpochs(CatalogSession &catalog, std::int64_t run_id,
                  const std::vector<EpochResult> &epochs) {
-  if (epochs.empty()) return;
-  using E = const EpochResult &;
-  SqlParameters values;
-  values.AddBigint(run_id);
-  values.AddArray(INT4OID, epochs, [](E e) { return IntegerElement(e.candidate); })
-      .AddArray(INT4OID, epochs, [](E e) { return IntegerElement(e.rung); })
-      .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.epoch); })
-      .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.train_loss); })
-      .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.metric); })
-      .AddArray(FLOAT8OID, epochs, [](E e) { return DoubleElement(e.seconds); });
-  catalog.Write(
-      "INSERT INTO trails.epoch (run_id, number, candidate, rung, epoch, train_loss, metric, "
-      "seconds) "
-      "SELECT $1, number - 1, candidate, rung, epoch, train_loss, metric, seconds "
-      "FROM unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY AS e "
-      "(candidate, rung, epoch, train_loss, metric, seconds, number)",
-      values);
+  static constexpr const char *kColumns[] = {"run_id", "number",     "candidate", "rung",
+                                             "epoch",  "train_loss", "metric",    "seconds"};
+  const EpochRows source{run_id, epochs.data()};
+  InsertRows(catalog,
+             {"epoch", kColumns, std::size(kColumns), std::ssize(epochs), FillEpoch, &source});
 }
 
 void StoreModelParts(CatalogSession &catalog, std::int64_t model_id, const std::string &artefact) {
@@ -119,7 +137,7 @@ std::int64_t StoreModel(CatalogSession &catalog, std::int64_t run_id, const RunR
 }
 
 void AddSettings(const RunRecord &record, SqlParameters *values) {
-  const SelectionOptions &options = *record.options;
+  const SelectionOptions &options = record.call->options;
   const auto optional = [&](const std::optional<std::int64_t> &value) {
     values->AddDouble(value ? static_cast<double>(*value) : kNoMetric);
   };
@@ -135,7 +153,9 @@ void AddSettings(const RunRecord &record, SqlParameters *values) {
   optional(options.n);
   optional(options.k);
   optional(options.u);
-  values->AddDouble(options.dropout.value_or(kNoMetric));
+  values->AddDouble(options.dropout.value_or(kNoMetric))
+      .AddInteger(options.banks)
+      .AddBigint(options.keep_candidates);
 }
 
 // One INSERT, in the order of the columns.
@@ -153,11 +173,12 @@ constexpr const char *kInsertRun =
     "jsonb_strip_nulls(jsonb_build_object('encoding', $43, 'space', $44, 'tfmem', $45, "
     "'split', nullif($46, ''), 'group_by', nullif($47, ''), "
     "'categorical', nullif($48, '{}'), 'numerical', nullif($49, '{}'), "
-    "'stop_at', $50, 'max_ids', $51, 'n', $52, 'k', $53, 'u', $54, 'dropout', $55)))";
+    "'stop_at', $50, 'max_ids', $51, 'n', $52, 'k', $53, 'u', $54, 'dropout', $55, "
+    "'banks', $56, 'keep_candidates', $57)))";
 
 void StoreRunRow(CatalogSession &catalog, std::int64_t model_id, double storing_seconds,
                  const StoredRun &stored, const RunRecord &record, const SelectionResult &result) {
-  const SelectionOptions &options = *record.options;
+  const SelectionOptions &options = record.call->options;
   SqlParameters values;
   values.AddBigint(stored.run_id)
       .AddOid(catalog.caller())
@@ -165,7 +186,7 @@ void StoreRunRow(CatalogSession &catalog, std::int64_t model_id, double storing_
       .AddOid(record.call->request.relation)
       .AddText(record.call->request.target)
       .AddText(result.stopped_early ? "stopped" : "finished")
-      .AddInterval(record.call->budget)
+      .AddInterval(record.call->budget.interval)
       .AddDouble(stored.seconds)
       .AddBigint(stored.over_budget_ms)
       .AddBigint(static_cast<std::int64_t>(options.seed))
@@ -233,7 +254,7 @@ StoredRun StoreRun(const RunRecord &record, const SelectionResult &result) {
     const double storing_seconds = SecondsSince(storing);
     stored.seconds = std::round(SecondsSince(record.start) * 1000) / 1000;
     stored.over_budget_ms = std::max<std::int64_t>(
-        0, std::llround((stored.seconds - record.call->budget_seconds) * 1000));
+        0, std::llround((stored.seconds - record.call->budget.seconds) * 1000));
     StoreRunRow(catalog, model_id, storing_seconds, stored, record, result);
     return stored;
   });

@@ -26,6 +26,10 @@ RowValues &RowValues::AddBigint(std::int64_t value) {
   return Add(Int64GetDatum(value));
 }
 
+RowValues &RowValues::AddBool(bool value) {
+  return Add(BoolGetDatum(value));
+}
+
 RowValues &RowValues::AddDouble(double value) {
   return std::isnan(value) ? Add(0, true) : Add(Float8GetDatum(value));
 }

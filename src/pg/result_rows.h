@@ -25,6 +25,7 @@ Datum TextDatum(std::string_view text);
 class RowValues {
  public:
   RowValues &AddBigint(std::int64_t value);
+  RowValues &AddBool(bool value);
   RowValues &AddDouble(double value);  // NaN becomes NULL
   RowValues &AddText(std::string_view value);
   RowValues &AddName(std::string_view value);

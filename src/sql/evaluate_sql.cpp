@@ -6,8 +6,8 @@
 #include <span>
 
 #include "core/data/metrics.h"
+#include "pg/arguments.h"
 #include "pg/bridge.h"
-#include "pg/call_options.h"
 #include "pg/model_cache.h"
 #include "pg/model_scan.h"
 #include "pg/result_rows.h"

@@ -3,8 +3,8 @@
 // May touch: src/pg and include/trails. Never Torch.
 #include <optional>
 
+#include "pg/arguments.h"
 #include "pg/bridge.h"
-#include "pg/call_options.h"
 #include "pg/model_catalog.h"
 
 using trails::pg::NameArgument;

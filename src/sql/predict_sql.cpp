@@ -1,8 +1,8 @@
 // SQL surface of prediction: predict, predict_number, predict_proba, classes, predict_batch.
 //
 // May touch: src/pg, src/core/model and include/trails. Never Torch.
+#include "pg/arguments.h"
 #include "pg/bridge.h"
-#include "pg/call_options.h"
 #include "pg/call_state.h"
 #include "pg/model_cache.h"
 #include "pg/model_scan.h"

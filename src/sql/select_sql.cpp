@@ -15,16 +15,12 @@
 #include "pg/engine_library.h"
 #include "pg/progress.h"
 #include "pg/result_rows.h"
-#include "pg/row_reader.h"
-#include "pg/settings.h"
-#include "pg/space_catalog.h"
+#include "pg/source_reader.h"
 #include "trails/engine.h"
 
 extern "C" {
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 }
 
@@ -39,30 +35,13 @@ using std::chrono::duration_cast;
 constexpr std::chrono::milliseconds kStoringTime{30};
 constexpr std::chrono::microseconds kStoringTimeOfACandidate{8};
 
-// Reading and encoding may take this share of the budget; what is not read by then is left out.
-constexpr double kReadingShare = 0.6;
-
-// Encoding one value on one thread, at most: sorting and counting included (bench/micro).
-constexpr double kEncodingSeconds = 60e-9;
-
-// ... but however small the budget, reading has this long, so that there is something to learn
-// from and a model, at least the linear one, comes out.
-constexpr std::chrono::milliseconds kLeastReadingTime{100};
-
 struct Selection {
   SelectionCall call;
-  SelectionOptions options;
-  ResolvedRequest resolved;
-  Clock::time_point start;
-  Clock::time_point deadline;  // of the whole statement
+  PreparedSource prepared;
+  Deadline deadline;  // of the whole statement
   TimestampTz started_at = 0;
-  std::string source;  // schema and name, quoted only where needed
   Progress progress;
 };
-
-Clock::duration Seconds(double seconds) {
-  return duration_cast<Clock::duration>(duration<double>(seconds));
-}
 
 // The default name of a model: source_target, cut to a name's length between two characters.
 std::string DefaultModelName(const ResolvedRequest &resolved, const std::string &target) {
@@ -71,13 +50,6 @@ std::string DefaultModelName(const ResolvedRequest &resolved, const std::string 
   const int length = static_cast<int>(name.size());
   name.resize(CallPg([=] { return pg_mbcliplen(text, length, NAMEDATALEN - 1); }));
   return name;
-}
-
-std::string QualifiedName(Oid relation) {
-  return CallPg([=] {
-    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-                                      get_rel_name(relation));
-  });
 }
 
 // Everything that can be refused before a row is read.
@@ -89,49 +61,23 @@ void Prepare(FunctionCallInfo fcinfo, Selection *selection) {
   LockCatalog();
   selection->call = ReadSelectionCall(fcinfo);
   SelectionCall &call = selection->call;
-  selection->options = call.options;
-  selection->options.space = FindSearchSpace(call.space);
-  selection->options.memory_limit_bytes = MemoryLimitBytes();
-  selection->resolved = DescribeColumns(call.request);
-  CheckOptionsFit(selection->options, selection->resolved);
-  selection->source = QualifiedName(call.request.relation);
+  selection->prepared = PrepareSource(&call);
   if (call.model_name.empty()) {
-    call.model_name = DefaultModelName(selection->resolved, call.request.target);
+    call.model_name = DefaultModelName(selection->prepared.resolved, call.request.target);
   }
-  selection->deadline = selection->start + Seconds(call.budget_seconds);
-}
-
-ReadResult Read(Selection *selection, ProgressSession *session) {
-  ReadRequest request = selection->call.request;
-  request.memory_limit_bytes = selection->options.memory_limit_bytes;
-  request.read_until =
-      std::max(selection->start + Seconds(selection->call.budget_seconds * kReadingShare),
-               Clock::now() + kLeastReadingTime);
-  request.seconds_per_value_after = kEncodingSeconds / selection->options.threads;
-  request.progress = &selection->progress;
-  request.progress_session = session;
-  ReadResult read = ReadTable(request);
-  read.table.relation = selection->resolved.name;  // messages put it in quotes themselves
-  if (!read.complete) {
-    Tell({NoticeLevel::kWarning,
-          fmt::format("only the first {} rows of \"{}\" were used", read.table.rows(),
-                      selection->resolved.name),
-          fmt::format("Reading and encoding may take {:.0f} % of the budget.", 100 * kReadingShare),
-          "Give a larger budget, or a view that shows a sample of the rows."});
-  }
-  return read;
+  selection->deadline.budget_seconds = call.budget.seconds;
 }
 
 // The engine's part of the budget ends before the statement's, for the catalog's rows.
 RunControl Control(Selection *selection, const std::atomic<bool> *finish) {
+  const SelectionOptions &options = selection->call.options;
+  const std::int64_t candidates = std::min(options.keep_candidates, SpaceSize(options.space));
+  const duration<double> most(selection->call.budget.seconds / 4);
   RunControl control;
-  control.start = selection->start;
-  const SelectionOptions &options = selection->options;
-  const std::int64_t candidates =
-      std::min(options.n.value_or(kDefaultScored), SpaceSize(options.space));
-  control.deadline = selection->deadline -
+  control.start = selection->deadline.start;
+  control.deadline = selection->deadline.end() -
                      std::min<Clock::duration>(kStoringTime + candidates * kStoringTimeOfACandidate,
-                                               Seconds(selection->call.budget_seconds / 4));
+                                               duration_cast<Clock::duration>(most));
   control.finish = finish;
   control.progress = &selection->progress;
   return control;
@@ -143,15 +89,14 @@ StoredRun Store(Selection *selection, const ReadResult &read, std::string versio
   session->Publish(selection->progress);
   RunRecord record;
   record.call = &selection->call;
-  record.options = &selection->options;
-  record.source = selection->source;
-  for (const ResolvedColumn &column : selection->resolved.features) {
+  record.source = selection->prepared.source;
+  for (const ResolvedColumn &column : selection->prepared.resolved.features) {
     record.columns.push_back(column.name);
   }
   record.all_rows_read = read.complete;
   record.model_name = selection->call.model_name;
   record.versions = std::move(versions);
-  record.start = selection->start;
+  record.start = selection->deadline.start;
   record.started_at = selection->started_at;
   return StoreRun(record, result);
 }
@@ -181,15 +126,17 @@ TRAILS_PG_FUNCTION(trails_model_selection) {
   using namespace trails;
   using namespace trails::pg;
   Selection selection;
-  selection.start = Clock::now();
+  selection.deadline.start = Clock::now();
   selection.started_at = GetCurrentTimestamp();
   Prepare(fcinfo, &selection);
-  ProgressSession session(selection.call.request.relation, selection.start, selection.deadline);
+  ProgressSession session(selection.call.request.relation, selection.deadline.start,
+                          selection.deadline.end());
 
   // LibTorch is opened while the table is read.
   RunEngine([](std::stop_token) { StartOpeningEngine(); });
   const Clock::time_point reading = Clock::now();
-  ReadResult read = Read(&selection, &session);
+  ReadResult read = ReadSource(selection.call, selection.prepared, selection.deadline,
+                               &selection.progress, &session);
   const double reading_seconds = std::chrono::duration<double>(Clock::now() - reading).count();
 
   std::atomic<bool> finish{false};
@@ -200,7 +147,7 @@ TRAILS_PG_FUNCTION(trails_model_selection) {
         versions = engine.versions();
         RunControl control = Control(&selection, &finish);
         control.stop = std::move(stop);
-        return engine.SelectModel(std::move(read.table), selection.options, control);
+        return engine.SelectModel(std::move(read.table), selection.call.options, control);
       },
       EngineCall{&selection.progress, &session, &finish});
   result.seconds.reading = reading_seconds;

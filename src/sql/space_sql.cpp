@@ -1,8 +1,8 @@
 // SQL surface of the search spaces.
 //
 // May touch: src/pg and include/trails. Never Torch.
+#include "pg/arguments.h"
 #include "pg/bridge.h"
-#include "pg/call_options.h"
 #include "pg/space_catalog.h"
 
 // trails.add_search_space(name name, widths integer[], min_layers integer, max_layers integer)

@@ -1,0 +1,178 @@
+#include "core/filtering_phase.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "core/data/embedding.h"
+#include "core/filtering/full_space.h"
+#include "core/filtering/scoring_batch.h"
+#include "core/filtering/weight_bank.h"
+#include "core/interrupt.h"
+#include "core/refinement/multiply.h"
+#include "core/space/candidate.h"
+#include "core/tfmem/direct.h"
+
+namespace trails {
+
+namespace {
+
+constexpr std::int32_t kKnasRows = 200;  // 50 mini-batches of 4
+
+// What TFMEMs look at, drawn once for all candidates.
+class ScoringRows {
+ public:
+  ScoringRows(const Dataset &data, const SelectionOptions &options,
+              const std::vector<Tfmem> &tfmems)
+      : batch_(DrawScoringBatch(data, options.encoding, kScoringRows, options.seed)) {
+    if (std::ranges::find(tfmems, Tfmem::kKnas) != tfmems.end()) {
+      knas_ = DrawScoringBatch(data, options.encoding, kKnasRows, options.seed);
+    }
+  }
+
+  const ScoringBatch &batch() const noexcept { return batch_; }
+  const ScoringBatch &of(Tfmem tfmem) const noexcept {
+    return tfmem == Tfmem::kKnas ? knas_ : batch_;
+  }
+
+ private:
+  ScoringBatch batch_;
+  ScoringBatch knas_;
+};
+
+// Thread-safe: called by the threads of the filtering phase.
+double ScoreDirectly(Tfmem tfmem, const InitialWeights &weights, const ScoringRows &rows,
+                     std::uint64_t perturbation_seed) {
+  const EngineThreadScope scope;
+  DirectOptions options;
+  options.perturbation_seed = perturbation_seed;
+  return DirectScore(tfmem, weights, rows.of(tfmem), options);
+}
+
+bool Contains(const SearchSpace &space, const HiddenWidths &widths) {
+  return std::ssize(widths) >= space.min_layers && std::ssize(widths) <= space.max_layers &&
+         std::ranges::all_of(widths, [&](std::int32_t width) {
+           return std::ranges::binary_search(space.widths, width);
+         });
+}
+
+// The weights that the first bank has for the candidate, or its own; see Engine::ScoreCandidate.
+InitialWeights WeightsOf(const HiddenWidths &widths, const SelectionOptions &options,
+                         std::int32_t inputs, std::int32_t outputs) {
+  const SearchSpace &space = options.space;
+  if (Contains(space, widths) &&
+      FitsFullSpace(space, inputs, outputs, {Tfmem::kSynflow}, options.threads)) {
+    return WeightBank(space, inputs, outputs, options.seed, 0, false).Slice(widths);
+  }
+  return DrawWeights(widths, inputs, outputs, options.seed);
+}
+
+// What was asked for, and what there was time for.
+void AddNotices(const SelectionOptions &options, const FilteredCandidates &filtered,
+                std::vector<Notice> *notices) {
+  const std::int64_t space = SpaceSize(options.space);
+  const std::int64_t scored = std::ssize(filtered.order);
+  const bool samples = !filtered.whole || options.n;
+  const std::int64_t wanted =
+      std::min(space, samples ? options.n.value_or(kSampledCandidates) : space);
+  if (scored < wanted) {
+    notices->push_back({NoticeLevel::kWarning,
+                        fmt::format("only {} of {} candidates were scored", scored, wanted),
+                        "The time was up, or the call was asked to end.",
+                        "Raise the budget, or choose a TFMEM that costs less."});
+  } else if (!filtered.whole && !options.n && wanted < space) {
+    notices->push_back(
+        {NoticeLevel::kNotice,
+         fmt::format("a sample of {} of the {} candidates was scored", wanted, space),
+         {},
+         "Give \"n\" to score more or fewer of them."});
+  }
+}
+
+}  // namespace
+
+double ReportedScore(double score) noexcept {
+  return std::isfinite(score) ? score : kNoMetric;
+}
+
+FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &options,
+                                 Clock::time_point until, const RunControl &control) {
+  std::vector<Tfmem> tfmems = options.parts;
+  tfmems.push_back(options.tfmem);
+  const ScoringRows rows(data, options, tfmems);
+  const FilterRequest request{.space = options.space,
+                              .tfmem = options.tfmem,
+                              .parts = options.parts,
+                              .sampler = options.sampler,
+                              .n = options.n,
+                              .banks = options.banks,
+                              .inputs = rows.batch().inputs,
+                              .outputs = rows.batch().outputs,
+                              .seed = options.seed,
+                              .threads = options.threads};
+  return trails::FilterCandidates(
+      request, rows.batch(),
+      [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
+        return ScoreDirectly(tfmem, weights, rows, options.seed + static_cast<std::uint64_t>(bank));
+      },
+      until, control);
+}
+
+FilterResult FilterTable(Table &&table, const SelectionOptions &options,
+                         const RunControl &control) {
+  FilterResult result;
+  const Clock::time_point encoding = Clock::now();
+  result.seconds.reading = std::chrono::duration<double>(encoding - control.start).count();
+  control.progress->Enter(Phase::kEncoding);
+  const Dataset data = BuildDataset(std::move(table), options, &result.notices, control.stop);
+  Interrupt(control).Check();
+
+  const Clock::time_point filtering = Clock::now();
+  result.seconds.encoding = std::chrono::duration<double>(filtering - encoding).count();
+  control.progress->Enter(Phase::kFiltering);
+  FilteredCandidates filtered = FilterDataset(data, options, control.deadline, control);
+  AddNotices(options, filtered, &result.notices);
+  result.candidates_scored = std::ssize(filtered.order);
+  const auto kept = static_cast<std::size_t>(
+      std::min(options.k.value_or(result.candidates_scored), result.candidates_scored));
+  const std::int32_t inputs = data.fields.Plan().fields * kEmbeddingWidth;
+  for (std::size_t i = 0; i < kept; ++i) {
+    const HiddenWidths widths = CandidateAt(options.space, filtered.order[i]);
+    result.architectures.push_back(ArchitectureName(widths));
+    result.scores.push_back(ReportedScore(filtered.scores[i]));
+    result.params.push_back(CountParameters(widths, inputs, data.target.outputs()));
+  }
+  result.parts = std::move(filtered.parts);
+  for (std::vector<double> &part : result.parts) {
+    part.resize(kept);
+    for (double &score : part) score = ReportedScore(score);
+  }
+  result.seconds.filtering = std::chrono::duration<double>(Clock::now() - filtering).count();
+  return result;
+}
+
+ScoreResult ScoreTable(Table &&table, const SelectionOptions &options,
+                       const std::string &architecture, const std::vector<Tfmem> &tfmems,
+                       const RunControl &control) {
+  const HiddenWidths widths = ParseArchitecture(architecture);
+  ScoreResult result;
+  control.progress->Enter(Phase::kEncoding);
+  const Dataset data = BuildDataset(std::move(table), options, &result.notices, control.stop);
+  const Interrupt interrupt(control);
+  interrupt.Check();
+
+  control.progress->Enter(Phase::kFiltering);
+  const ScoringRows rows(data, options, tfmems);
+  const InitialWeights weights =
+      WeightsOf(widths, options, rows.batch().inputs, rows.batch().outputs);
+  for (const Tfmem tfmem : tfmems) {
+    interrupt.Check();
+    result.scores.push_back(ReportedScore(ScoreDirectly(tfmem, weights, rows, options.seed)));
+  }
+  return result;
+}
+
+}  // namespace trails
