@@ -191,11 +191,29 @@ def join(truth, scores, where):
                       {name: [row[3][name] for row in rows] for name in names})
 
 
+def reliability(truth):
+    """Spearman between the two results of architectures that were trained twice, with their number;
+    nothing where fewer than 10 were. It bounds what any score can reach.
+
+    >>> reliability([("8", 1.0), ("16", 2.0)])
+    >>> reliability([(str(i % 10), float(i % 10)) for i in range(20)])
+    (1.0, 10)
+    """
+    results = {}
+    for architecture, quality in truth:
+        results.setdefault(architecture, []).append(quality)
+    pairs = [values[:2] for values in results.values() if len(values) > 1]
+    if len(pairs) < 10:
+        return None
+    first, second = zip(*pairs)
+    return round(pearson(ranks(first), ranks(second)), 6), len(pairs)
+
+
 def signed(value):
     return f"{value:+.2f}"
 
 
-def describe(space, table, candidates, names, directions):
+def describe(space, table, truth, candidates, names, directions):
     """Prints the table of one data set, the best Spearman first."""
     everyone = range(len(candidates.quality))
     point = candidates.correlations(everyone, names)
@@ -206,6 +224,10 @@ def describe(space, table, candidates, names, directions):
     invalid = {name: sum(score == -math.inf for score in candidates.scores[name])
                for name in names}
     print(f"\n{space}, {table}: {len(everyone)} trained candidates\n")
+    twice = reliability(truth)
+    if twice:
+        print(f"Spearman between two trainings of the same {twice[1]} candidates: "
+              f"{signed(twice[0])}\n")
     depth_title = " within depth [95 %] |" if mixed else ""
     print(f"| TFMEM | Spearman [95 %] | minus params [95 %] |{depth_title} within depth and "
           "capacity [95 %] | precision, top 10 % | invalid | published |")
@@ -261,7 +283,8 @@ def main(arguments):
             raise SystemExit(f"filtering_evidence.py: no ground truth of {where}")
         names, scores = read_scores(path, directions)
         candidates = join(truth[space, table], scores, where)
-        points[space, table] = describe(space, table, candidates, names, directions)
+        points[space, table] = describe(space, table, truth[space, table], candidates, names,
+                                        directions)
     summarise(points)
 
 
