@@ -123,6 +123,11 @@ TRAILS_PG_FUNCTION(trails_filter_candidates) {
   const PreparedSource prepared = PrepareSource(&call);
   const FilterResult result = Filter(call, prepared, deadline);
   for (const Notice &notice : result.notices) Tell(notice);
+  Tell({NoticeLevel::kDebug,
+        fmt::format("{} candidates were scored", result.candidates_scored),
+        fmt::format("Reading took {:.4f} s, encoding {:.4f} s, filtering {:.4f} s.",
+                    result.seconds.reading, result.seconds.encoding, result.seconds.filtering),
+        {}});
   PutRows(result, &rows);
   return Datum{0};
 }
