@@ -44,8 +44,9 @@ void ProductOf(const float *HWY_RESTRICT panel, const double *HWY_RESTRICT x, st
       for (const std::int64_t end = std::int64_t{kBlock} * stops.blocks[s]; k < end; ++k) {
         Vector weights[kVectors];
         for (int v = 0; v < kVectors; ++v) {
-          const auto read = hn::Load(kFloat, panel + k * kBlock + row + v * kLanes);
-          weights[v] = hn::PromoteTo(kDouble, hn::Abs(read));
+          // Promoted from memory, then made positive: one instruction less than the other way.
+          weights[v] = hn::Abs(
+              hn::PromoteTo(kDouble, hn::Load(kFloat, panel + k * kBlock + row + v * kLanes)));
         }
         for (int c = 0; c < kColumns; ++c) {
           const Vector factor = hn::Set(kDouble, x[c * stride + k]);
