@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint64_t kReinforcePurpose = 0x7265696E;  // "rein"
 constexpr int kDraws = 16;
+constexpr double kWarming = 0.5;  // of the temperature, from draw to draw
 constexpr double kRate = 0.05;
 constexpr double kFirstDecay = 0.9;  // of Adam's moments
 constexpr double kSecondDecay = 0.999;
@@ -17,11 +18,13 @@ constexpr double kBaselineDecay = 0.9;
 
 }  // namespace
 
-std::vector<double> ReinforceSampler::Choice::Softmax() const {
+std::vector<double> ReinforceSampler::Choice::Softmax(double temperature) const {
   const double largest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> probabilities;
   double sum = 0;
-  for (const double logit : logits) sum += probabilities.emplace_back(std::exp(logit - largest));
+  for (const double logit : logits) {
+    sum += probabilities.emplace_back(std::exp((logit - largest) / temperature));
+  }
   for (double &probability : probabilities) probability /= sum;
   return probabilities;
 }
@@ -44,7 +47,7 @@ ReinforceSampler::ReinforceSampler(const SearchSpace &space, std::uint64_t seed)
 
 std::optional<HiddenWidths> ReinforceSampler::Propose() {
   for (int draw = 0; draw < kDraws; ++draw) {
-    HiddenWidths widths = DrawCandidate();
+    HiddenWidths widths = DrawCandidate(1 + kWarming * draw);
     if (!proposals_.Add(widths)) continue;
     own_.insert(IndexOf(proposals_.space(), widths));
     return widths;
@@ -52,8 +55,8 @@ std::optional<HiddenWidths> ReinforceSampler::Propose() {
   return proposals_.AddNext();
 }
 
-std::size_t ReinforceSampler::Draw(const Choice &choice) {
-  const std::vector<double> probabilities = choice.Softmax();
+std::size_t ReinforceSampler::Draw(const Choice &choice, double temperature) {
+  const std::vector<double> probabilities = choice.Softmax(temperature);
   double left = random_.Uniform();
   std::size_t option = 0;
   while (option + 1 < probabilities.size() && left >= probabilities[option]) {
@@ -62,11 +65,11 @@ std::size_t ReinforceSampler::Draw(const Choice &choice) {
   return option;
 }
 
-HiddenWidths ReinforceSampler::DrawCandidate() {
+HiddenWidths ReinforceSampler::DrawCandidate(double temperature) {
   const SearchSpace &space = proposals_.space();
-  HiddenWidths widths(static_cast<std::size_t>(space.min_layers) + Draw(depth_));
+  HiddenWidths widths(static_cast<std::size_t>(space.min_layers) + Draw(depth_, temperature));
   for (std::size_t layer = 0; layer < widths.size(); ++layer) {
-    widths[layer] = space.widths[Draw(layers_[layer])];
+    widths[layer] = space.widths[Draw(layers_[layer], temperature)];
   }
   return widths;
 }

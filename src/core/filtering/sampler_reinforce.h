@@ -18,8 +18,9 @@ namespace trails {
 //   advantage = (score - mean) / deviation, both moving averages over some 10 scores, at most 3.2
 //   gradient of a choice's logits = advantage * (softmax - one_hot(what was chosen)), 0 for layers
 //   that the candidate does not have; one step of Adam a score
-// An invalid score counts as the lowest told so far. Candidates that the policy did not draw,
-// because it hardly ever draws something new, teach it nothing.
+// What was proposed before is drawn again, from a flatter policy each time, so that a policy that
+// has settled goes on around what it likes. Candidates that did not come from it, because all draws
+// were known, teach it nothing. An invalid score counts as the lowest told so far.
 class ReinforceSampler final : public Sampler {
  public:
   ReinforceSampler(const SearchSpace &space, std::uint64_t seed);
@@ -34,14 +35,14 @@ class ReinforceSampler final : public Sampler {
   // The logits of one choice and Adam's moments of them.
   struct Choice {
     explicit Choice(std::size_t options) : logits(options), first(options), second(options) {}
-    std::vector<double> Softmax() const;
+    std::vector<double> Softmax(double temperature = 1) const;
     void Step(const std::vector<double> &gradient, std::int64_t step);
 
     std::vector<double> logits, first, second;
   };
 
-  std::size_t Draw(const Choice &choice);
-  HiddenWidths DrawCandidate();
+  std::size_t Draw(const Choice &choice, double temperature);
+  HiddenWidths DrawCandidate(double temperature);
   std::size_t OptionOf(std::int32_t width) const;
   double Advantage(double score);
 

@@ -12,10 +12,9 @@ namespace trails {
 namespace {
 
 enum Purpose : std::uint64_t {
-  kRowsPurpose = 0x62617463,  // "batc"; classes follow
-  kClassesPurpose = kRowsPurpose - 1,
-  kOrderPurpose = kRowsPurpose - 2,
-  kEmbeddingPurpose = kRowsPurpose - 3,
+  kClassesPurpose = kScoringEmbeddingPurpose + 1,
+  kOrderPurpose,
+  kRowsPurpose,  // the classes follow
 };
 
 // The first `wanted` of a random order of 0 .. count - 1, ascending.
@@ -146,7 +145,7 @@ TouchedTable Touch(const Dataset &data, const std::vector<std::int32_t> &rows,
 std::vector<float> GatherInputs(const Dataset &data, Encoding encoding,
                                 const std::vector<std::int32_t> &rows, std::uint64_t seed) {
   const InitialEmbedding embedding(data.fields.Plan(), encoding,
-                                   RandomStream::ForPurpose(seed, kEmbeddingPurpose));
+                                   RandomStream::ForPurpose(seed, kScoringEmbeddingPurpose));
   const TouchedTable touched = Touch(data, rows, embedding);
   std::vector<float> values;
   const auto numeric = static_cast<std::size_t>(data.rows.numeric);

@@ -22,13 +22,14 @@ struct ScoringBatch {
 };
 
 inline constexpr std::int32_t kScoringRows = 32;
+inline constexpr std::uint64_t kScoringEmbeddingPurpose = 0x62617463;  // of the embedding's stream
 
 // Draws `rows` rows of the training split by `seed` (all of them, when it has fewer), without
 // repetition, stratified by class: each class has its share, at least one row where the rows are
 // no fewer than the classes. The order is random, so that the first m rows are a fair smaller
 // batch. Numbers to predict are standardised as the trainer does.
-// Inputs are the fields' vectors under initial embeddings drawn from `seed` by the trainer's own
-// law (core/data/embedding.h).
+// Inputs are the fields' vectors under the InitialEmbedding of the stream of
+// kScoringEmbeddingPurpose: the trainer's own law.
 // Cost: two passes over the training labels, some 2 ns a row; no embedding but the rows' own is
 // drawn. Nothing is read from the source again.
 ScoringBatch DrawScoringBatch(const Dataset &data, Encoding encoding, std::int32_t rows,
