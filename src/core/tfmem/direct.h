@@ -73,8 +73,10 @@ struct DirectOptions {
 
 // The score of the candidate with these weights. `batch` may be empty where Traits(tfmem).data is
 // kNothing; any number of rows and outputs else. Thread-safe; runs on the calling thread and the
-// threads that Torch was given. Cannot be interrupted: a large network takes some 100 ms, knas 50
-// times as long. Memory: some 10 times weights and activations.
+// threads that Torch was given. Cannot be interrupted.
+// Cost: 430 inputs, 32 rows, double: 64-128-64-32 takes 0.3 (synflow) to 1.4 ms, grasp 3;
+// 512-512-512-512 takes 3 to 12 ms, grasp 23; knas 50 times a small batch. Memory: some 10 times
+// weights and activations.
 // Throws Error(kInternal) when weights and batch do not fit each other, std::bad_alloc.
 double DirectScore(Tfmem tfmem, const InitialWeights &weights, const ScoringBatch &batch,
                    const DirectOptions &options);
