@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <limits>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 
 #include "built_in_spaces.h"
 #include "core/filtering/permutation.h"
+#include "core/filtering/ranking.h"
 #include "core/filtering/tfmem.h"
 #include "trails/error.h"
 
@@ -143,6 +147,20 @@ TEST(SampleCandidates, IsUniformOverSeeds) {
   EXPECT_LT(ChiSquare(widths, 8, one_layer), 24.3);
 }
 
+// What an engine would score by; counts its calls, and can have opinions of its own.
+double Definition(Tfmem tfmem, const InitialWeights &weights, std::int32_t /*bank*/) {
+  switch (tfmem) {
+    case Tfmem::kSynflow: return Synflow(weights);
+    case Tfmem::kWeightNorm: return WeightNorm(weights);
+    // Stands in for what needs rows: a number that differs from candidate to candidate.
+    default: return std::fmod(std::fabs(1e4 * weights.weight[0][0]), 10);
+  }
+}
+
+HiddenWidths WidthsOf(const InitialWeights &weights) {
+  return HiddenWidths(weights.dims.begin() + 1, weights.dims.end() - 1);
+}
+
 class FilterCandidatesTest : public testing::Test {
  protected:
   FilterCandidatesTest() {
@@ -151,134 +169,374 @@ class FilterCandidatesTest : public testing::Test {
     control_.progress = &progress_;
   }
 
-  std::vector<ScoredCandidate> Filter(std::int64_t n, Tfmem tfmem, std::int32_t threads,
-                                      Clock::time_point until = Clock::time_point::max()) {
-    return FilterCandidates(kTabular, n, tfmem, 100, 2, 9, threads, until, control_);
+  static FilterRequest Request(const SearchSpace &space, Tfmem tfmem) {
+    FilterRequest request{.space = space};
+    request.tfmem = tfmem;
+    request.inputs = 100;
+    request.outputs = 2;
+    request.seed = 9;
+    request.threads = 2;
+    return request;
+  }
+
+  FilteredCandidates Filter(const FilterRequest &request,
+                            const CandidateScorer &scorer = Definition,
+                            Clock::time_point until = Clock::time_point::max()) {
+    return FilterCandidates(request, {}, scorer, until, control_);
+  }
+
+  SpaceScores Bank(const FilterRequest &request, std::int32_t bank) {
+    return ScoreFullSpace(request.space, {request.tfmem}, {}, request.inputs, request.outputs,
+                          request.seed, bank, 1, Clock::time_point::max(), control_);
   }
 
   Progress progress_;
   RunControl control_;
 };
 
-TEST_F(FilterCandidatesTest, RanksTheDrawBestFirst) {
-  for (const Tfmem tfmem : {Tfmem::kSynflow, Tfmem::kWeightNorm, Tfmem::kParams}) {
-    const auto ranked = Filter(300, tfmem, 2);
-    const auto sample = SampleCandidates(kTabular, 300, 9);
-    ASSERT_EQ(ranked.size(), 300u);
-    std::set<HiddenWidths> drawn(sample.begin(), sample.end());
-    for (std::size_t i = 0; i < ranked.size(); ++i) {
-      EXPECT_EQ(drawn.erase(ranked[i].widths), 1u);
-      EXPECT_EQ(ranked[i].score, ScoreCandidate(tfmem, ranked[i].widths, 100, 2, 9));
-      EXPECT_EQ(ranked[i].params, CountParameters(ranked[i].widths, 100, 2));
-      if (i > 0) {
-        EXPECT_GE(ranked[i - 1].score, ranked[i].score);
+std::vector<std::int64_t> Sorted(std::vector<std::int64_t> indices) {
+  std::sort(indices.begin(), indices.end());
+  return indices;
+}
+
+std::vector<std::int64_t> IndicesOf(const SearchSpace &space,
+                                    const std::vector<HiddenWidths> &candidates) {
+  std::vector<std::int64_t> indices;
+  for (const HiddenWidths &widths : candidates) indices.push_back(IndexOf(space, widths));
+  return indices;
+}
+
+TEST_F(FilterCandidatesTest, RanksTheWholeSpaceBestFirst) {
+  const auto filtered = Filter(Request(kTabular, Tfmem::kParams));
+  EXPECT_TRUE(filtered.whole);
+  ASSERT_EQ(std::ssize(filtered.order), SpaceSize(kTabular));
+  std::set<std::int64_t> seen;
+  for (std::size_t i = 0; i < filtered.order.size(); ++i) {
+    const HiddenWidths widths = CandidateAt(kTabular, filtered.order[i]);
+    ASSERT_EQ(filtered.scores[i], static_cast<double>(CountParameters(widths, 100, 2)));
+    ASSERT_TRUE(i == 0 || filtered.scores[i] <= filtered.scores[i - 1]);
+    seen.insert(filtered.order[i]);
+  }
+  EXPECT_EQ(std::ssize(seen), SpaceSize(kTabular));
+  EXPECT_EQ(progress_.candidates_scored, SpaceSize(kTabular));
+  EXPECT_EQ(filtered.first_bank.of(Tfmem::kParams).size(), filtered.order.size());
+}
+
+TEST_F(FilterCandidatesTest, AveragesTheRanksOfTheBanks) {
+  FilterRequest request = Request(kTabular, Tfmem::kSynflow);
+  request.banks = 3;
+  const auto filtered = Filter(request);
+  std::vector<std::vector<double>> scores, ranks;
+  for (std::int32_t bank = 0; bank < 3; ++bank) {
+    scores.push_back(Bank(request, bank).of(Tfmem::kSynflow));
+    ranks.push_back(Ranks(scores.back(), /*higher_is_better=*/true));
+  }
+  EXPECT_NE(scores[0], scores[1]);
+  EXPECT_EQ(filtered.first_bank.of(Tfmem::kSynflow), scores[0]);
+  double before = 0;
+  for (std::size_t i = 0; i < filtered.order.size(); ++i) {
+    const auto c = static_cast<std::size_t>(filtered.order[i]);
+    const double rank = (ranks[0][c] + ranks[1][c] + ranks[2][c]) / 3;
+    ASSERT_GE(rank, before);
+    ASSERT_DOUBLE_EQ(filtered.scores[i], (scores[0][c] + scores[1][c] + scores[2][c]) / 3);
+    before = rank;
+  }
+  request.banks = 1;
+  EXPECT_NE(Filter(request).order, filtered.order);
+}
+
+TEST_F(FilterCandidatesTest, PartsAreScoredBesidesAndChangeNoOrder) {
+  FilterRequest request = Request(kTabular, Tfmem::kSynflow);
+  request.banks = 2;
+  const auto alone = Filter(request);
+  request.parts = {Tfmem::kParams, Tfmem::kWeightNorm, Tfmem::kSynflow};
+  const auto together = Filter(request);
+  EXPECT_EQ(together.order, alone.order);
+  EXPECT_EQ(together.scores, alone.scores);
+  ASSERT_EQ(together.parts.size(), 3u);
+  EXPECT_EQ(together.parts[2], alone.scores);
+  const double first =
+      static_cast<double>(CountParameters(CandidateAt(kTabular, together.order[0]), 100, 2));
+  EXPECT_EQ(together.parts[0][0], first);
+  request.tfmem = Tfmem::kWeightNorm;
+  request.parts = {};
+  const auto weight_norm = Filter(request);
+  for (std::size_t i = 0; i < 100; ++i) {
+    const auto at = std::find(together.order.begin(), together.order.end(), weight_norm.order[i]);
+    EXPECT_EQ(together.parts[1][static_cast<std::size_t>(at - together.order.begin())],
+              weight_norm.scores[i]);
+  }
+}
+
+TEST_F(FilterCandidatesTest, KeepsTheFairDrawWhereFewerAreWanted) {
+  FilterRequest request = Request(kTabular, Tfmem::kParams);
+  request.n = 300;
+  const auto filtered = Filter(request);
+  EXPECT_TRUE(filtered.whole);
+  EXPECT_EQ(Sorted(filtered.order),
+            Sorted(IndicesOf(kTabular, SampleCandidates(kTabular, 300, request.seed))));
+  EXPECT_TRUE(std::is_sorted(filtered.scores.rbegin(), filtered.scores.rend()));
+  request.n = SpaceSize(kTabular) + 5;
+  EXPECT_EQ(std::ssize(Filter(request).order), SpaceSize(kTabular));
+}
+
+TEST_F(FilterCandidatesTest, ScoresVeryFewOneByOneWithTheSlicesOfTheBanks) {
+  FilterRequest request = Request(kMlp20, Tfmem::kSynflow);
+  request.banks = 2;
+  request.n = 20;
+  std::atomic<int> calls{0};
+  const auto filtered =
+      Filter(request, [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
+        ++calls;
+        return Definition(tfmem, weights, bank);
+      });
+  EXPECT_FALSE(filtered.whole);
+  EXPECT_TRUE(filtered.first_bank.tfmems.empty());
+  EXPECT_EQ(calls, 40);
+  EXPECT_EQ(Sorted(filtered.order),
+            Sorted(IndicesOf(kMlp20, SampleCandidates(kMlp20, 20, request.seed))));
+  const SpaceScores first = Bank(request, 0);
+  const SpaceScores second = Bank(request, 1);
+  for (std::size_t i = 0; i < 20; ++i) {
+    const auto c = static_cast<std::size_t>(filtered.order[i]);
+    const double mean = 0.5 * (first.of(Tfmem::kSynflow)[c] + second.of(Tfmem::kSynflow)[c]);
+    EXPECT_NEAR(filtered.scores[i], mean, 1e-7 * mean);  // slices are rounded to float
+  }
+}
+
+TEST_F(FilterCandidatesTest, RandomIsARandomOrder) {
+  // The place of one candidate over seeds is uniform. 11 degrees of freedom, p = 0.001: 31.3.
+  const SearchSpace space{"small", {16, 32, 64}, 1, 2};
+  FilterRequest request = Request(space, Tfmem::kRandom);
+  std::map<std::int64_t, double> places;
+  for (request.seed = 0; request.seed < 1'200; ++request.seed) {
+    const auto order = Filter(request).order;
+    ASSERT_EQ(order.size(), 12u);
+    ++places[std::find(order.begin(), order.end(), 0) - order.begin()];
+  }
+  EXPECT_LT(ChiSquare(places, 12, 1'200), 31.3);
+}
+
+TEST_F(FilterCandidatesTest, TiesAreBrokenBySeedAndNotByWidth) {
+  // One input and one output: 2-3 and 3-2 have the same number of parameters.
+  const SearchSpace space{"ties", {2, 3, 4, 5, 6, 7}, 2, 2};
+  FilterRequest request = Request(space, Tfmem::kParams);
+  request.inputs = request.outputs = 1;
+  double narrow_first = 0;
+  for (request.seed = 0; request.seed < 400; ++request.seed) {
+    const auto order = Filter(request).order;
+    const auto place = [&](const HiddenWidths &widths) {
+      return std::find(order.begin(), order.end(), IndexOf(space, widths));
+    };
+    narrow_first += place({2, 3}) < place({3, 2}) ? 1 : 0;
+  }
+  EXPECT_NEAR(narrow_first, 200, 33);  // deviation 10, p = 0.001
+}
+
+TEST_F(FilterCandidatesTest, ASpaceTooLargeIsSampledFairly) {
+  FilterRequest request = Request(kDeep, Tfmem::kParams);
+  EXPECT_EQ(std::ssize(Filter(request).order), kSampledCandidates);
+  request.n = 200;
+  const auto filtered = Filter(request);
+  EXPECT_FALSE(filtered.whole);
+  EXPECT_EQ(Sorted(filtered.order),
+            Sorted(IndicesOf(kDeep, SampleCandidates(kDeep, 200, request.seed))));
+  EXPECT_EQ(progress_.candidates_scored, kSampledCandidates + 200);
+}
+
+TEST_F(FilterCandidatesTest, EverySamplerScoresEachCandidateByItsOwnWeights) {
+  for (const SamplerKind sampler :
+       {SamplerKind::kSequential, SamplerKind::kRandom, SamplerKind::kEvolution,
+        SamplerKind::kAsyncEvolution, SamplerKind::kWarmUpEvolution, SamplerKind::kMoveEvolution,
+        SamplerKind::kReinforce}) {
+    FilterRequest request = Request(kTabular, Tfmem::kSynflow);
+    request.sampler = sampler;
+    request.n = 150;
+    request.threads = 3;
+    std::mutex mutex;
+    std::map<HiddenWidths, double> scored;
+    std::set<float> first_weights;
+    const auto filtered =
+        Filter(request, [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
+          const std::lock_guard lock(mutex);
+          EXPECT_EQ(tfmem, Tfmem::kSynflow);
+          EXPECT_EQ(bank, 0);
+          first_weights.insert(weights.weight[0][0]);
+          return scored[WidthsOf(weights)] = Synflow(weights);
+        });
+    EXPECT_FALSE(filtered.whole);
+    ASSERT_EQ(filtered.order.size(), 150u) << Name(sampler);
+    EXPECT_EQ(scored.size(), 150u);
+    EXPECT_EQ(first_weights.size(), 150u);
+    EXPECT_TRUE(std::is_sorted(filtered.scores.rbegin(), filtered.scores.rend()));
+    for (std::size_t i = 0; i < filtered.order.size(); ++i) {
+      EXPECT_EQ(filtered.scores[i], scored.at(CandidateAt(kTabular, filtered.order[i])));
+    }
+    request.n = 10 * SpaceSize(kTabular);
+    request.tfmem = Tfmem::kParams;
+    EXPECT_EQ(std::ssize(Filter(request).order), SpaceSize(kTabular));
+  }
+}
+
+TEST_F(FilterCandidatesTest, SamplersSeekWhatTheTfmemCallsBetter) {
+  // The score is the first width; a lower condition number is better, a higher synflow.
+  const auto first_width = [](Tfmem, const InitialWeights &weights, std::int32_t) {
+    return static_cast<double>(weights.dims[1]);
+  };
+  for (const Tfmem tfmem : {Tfmem::kNtkCondNum, Tfmem::kSynflow}) {
+    FilterRequest request = Request(kMlp20, tfmem);
+    request.sampler = SamplerKind::kEvolution;
+    request.n = 400;
+    request.threads = 1;
+    const auto filtered = Filter(request, first_width);
+    double sum = 0;
+    for (const double score : filtered.scores) sum += score;
+    if (tfmem == Tfmem::kSynflow) {
+      EXPECT_GT(sum / 400, 300);
+      EXPECT_EQ(filtered.scores.front(), 512);
+    } else {
+      EXPECT_LT(sum / 400, 60);
+      EXPECT_EQ(filtered.scores.front(), 8);
+    }
+  }
+}
+
+TEST_F(FilterCandidatesTest, ThreadsDoNotChangeTheAnswerUnlessTheSamplerLearns) {
+  for (const SamplerKind sampler :
+       {SamplerKind::kWhole, SamplerKind::kSequential, SamplerKind::kRandom}) {
+    for (const SearchSpace &space : {kTabular, kDeep}) {
+      FilterRequest request = Request(space, Tfmem::kSynflow);
+      request.sampler = sampler;
+      request.n = 40;
+      request.banks = 2;
+      request.threads = 1;
+      const auto alone = Filter(request);
+      for (const std::int32_t threads : {2, 3, 8}) {
+        request.threads = threads;
+        const auto together = Filter(request);
+        EXPECT_EQ(together.order, alone.order) << Name(sampler) << ", " << threads;
+        EXPECT_EQ(together.scores, alone.scores);
       }
     }
   }
+  FilterRequest request = Request(kDeep, Tfmem::kSynflow);
+  request.threads = 1;
+  request.n = 60;
+  request.sampler = SamplerKind::kEvolution;
+  EXPECT_EQ(Filter(request).order, Filter(request).order);
 }
 
-TEST_F(FilterCandidatesTest, ScoresTheWholeOfALargeSpace) {
-  const auto ranked = FilterCandidates(kMlp20, SpaceSize(kMlp20) + 1, Tfmem::kParams, 100, 2, 9, 3,
-                                       Clock::time_point::max(), control_);
-  std::set<std::int64_t> seen;
-  for (std::size_t i = 0; i < ranked.size(); ++i) {
-    seen.insert(IndexOf(kMlp20, ranked[i].widths));
-    ASSERT_EQ(ranked[i].score, static_cast<double>(CountParameters(ranked[i].widths, 100, 2)));
-    if (i > 0) {
-      ASSERT_GE(ranked[i - 1].score, ranked[i].score);
-    }
+TEST_F(FilterCandidatesTest, JacflowIsTheRankSumOverWhatWasScored) {
+  FilterRequest request = Request(kTabular, Tfmem::kJacflow);
+  request.sampler = SamplerKind::kSequential;
+  request.n = 80;
+  request.parts = {Tfmem::kNasWot, Tfmem::kSynflow};
+  const auto filtered = Filter(request);
+  ASSERT_EQ(filtered.order.size(), 80u);
+  EXPECT_EQ(filtered.scores, Jacflow(filtered.parts[0], filtered.parts[1]));
+  EXPECT_TRUE(std::is_sorted(filtered.scores.rbegin(), filtered.scores.rend()));
+}
+
+TEST_F(FilterCandidatesTest, InvalidScoresComeLastAndAreLeftOutOfTheMeans) {
+  // Networks whose first layer is narrow fail in the first bank, the narrowest in both.
+  FilterRequest request = Request(kTabular, Tfmem::kNasWot);
+  request.sampler = SamplerKind::kSequential;
+  request.banks = 2;
+  request.n = 1'000;
+  const auto filtered =
+      Filter(request, [](Tfmem, const InitialWeights &weights, std::int32_t bank) {
+        const std::int32_t first = weights.dims[1];
+        return first == 16 || (first == 32 && bank == 0) ? kInvalidScore : 1.0 * first + bank;
+      });
+  ASSERT_EQ(filtered.order.size(), 1'000u);
+  bool seen_invalid = false;
+  for (std::size_t i = 0; i < filtered.order.size(); ++i) {
+    const std::int32_t first = CandidateAt(kTabular, filtered.order[i]).front();
+    EXPECT_EQ(filtered.scores[i], first == 16 ? kInvalidScore : first == 32 ? 33 : first + 0.5);
+    seen_invalid = seen_invalid || first == 16;
+    ASSERT_EQ(seen_invalid, first == 16);
   }
-  EXPECT_EQ(ranked.size(), 160'000u);
-  EXPECT_EQ(seen.size(), 160'000u);
-  EXPECT_EQ(progress_.candidates_scored, 160'000);
-}
-
-TEST_F(FilterCandidatesTest, TimeEndsADrawThatNoMemoryCouldHold) {
-  const auto ranked = FilterCandidates(kDeep, SpaceSize(kDeep), Tfmem::kParams, 100, 2, 9, 2,
-                                       Clock::now() + std::chrono::milliseconds(50), control_);
-  EXPECT_GE(ranked.size(), 1u);
-  EXPECT_LT(static_cast<std::int64_t>(ranked.size()), SpaceSize(kDeep) / 100);
-}
-
-TEST_F(FilterCandidatesTest, TiesKeepTheEarlierDraw) {
-  // One input and one output: 2-3 and 3-2 have the same number of parameters.
-  const SearchSpace space{"ties", {2, 3, 4, 5, 6, 7}, 2, 2};
-  ASSERT_EQ(CountParameters({2, 3}, 1, 1), CountParameters({3, 2}, 1, 1));
-  const auto sample = SampleCandidates(space, 36, 4);
-  const auto place = [&](const HiddenWidths &widths) {
-    return std::find(sample.begin(), sample.end(), widths) - sample.begin();
-  };
-  const auto ranked =
-      FilterCandidates(space, 36, Tfmem::kParams, 1, 1, 4, 3, Clock::time_point::max(), control_);
-  int ties = 0;
-  for (std::size_t i = 1; i < ranked.size(); ++i) {
-    if (ranked[i - 1].score != ranked[i].score) continue;
-    ++ties;
-    EXPECT_LT(place(ranked[i - 1].widths), place(ranked[i].widths));
-  }
-  EXPECT_GE(ties, 15);
-}
-
-TEST_F(FilterCandidatesTest, ThreadsDoNotChangeTheAnswer) {
-  const auto alone = Filter(200, Tfmem::kSynflow, 1);
-  for (const std::int32_t threads : {2, 3, 8, 500}) {
-    const auto together = Filter(200, Tfmem::kSynflow, threads);
-    ASSERT_EQ(together.size(), alone.size());
-    for (std::size_t i = 0; i < alone.size(); ++i) {
-      EXPECT_EQ(together[i].widths, alone[i].widths);
-      EXPECT_EQ(together[i].score, alone[i].score);
-    }
-  }
-}
-
-TEST_F(FilterCandidatesTest, RandomKeepsTheOrderOfTheDraw) {
-  const auto ranked = Filter(100, Tfmem::kRandom, 2);
-  const auto sample = SampleCandidates(kTabular, 100, 9);
-  ASSERT_EQ(ranked.size(), sample.size());
-  for (std::size_t i = 0; i < ranked.size(); ++i) EXPECT_EQ(ranked[i].widths, sample[i]);
-}
-
-TEST_F(FilterCandidatesTest, CountsItsProgress) {
-  Filter(123, Tfmem::kParams, 2);
-  EXPECT_EQ(progress_.candidates_scored, 123);
+  EXPECT_TRUE(seen_invalid);
 }
 
 TEST_F(FilterCandidatesTest, RanksWhatIsScoredWhenTimeIsUp) {
-  const auto one = Filter(4680, Tfmem::kSynflow, 1, Clock::now());
-  ASSERT_EQ(one.size(), 1u);
-  EXPECT_EQ(one[0].widths, SampleCandidates(kTabular, 1, 9)[0]);
-  const auto some = Filter(4680, Tfmem::kSynflow, 3, Clock::now());
-  EXPECT_GE(some.size(), 1u);
-  EXPECT_LE(some.size(), 3u);
-  EXPECT_EQ(progress_.candidates_scored, static_cast<std::int64_t>(1 + some.size()));
+  FilterRequest request = Request(kDeep, Tfmem::kSynflow);
+  request.n = 4'000;
+  request.threads = 1;
+  const auto one = Filter(request, Definition, Clock::now());
+  EXPECT_EQ(one.order, IndicesOf(kDeep, SampleCandidates(kDeep, 1, request.seed)));
+  request.threads = 3;
+  const auto some = Filter(request, Definition, Clock::now());
+  EXPECT_GE(some.order.size(), 1u);
+  EXPECT_LE(some.order.size(), 3u);
+
+  // A whole space: what the first prefix gave, and no second bank.
+  FilterRequest whole = Request(kMlp20, Tfmem::kSynflow);
+  whole.banks = 2;
+  const auto prefix = Filter(whole, Definition, Clock::now());
+  EXPECT_TRUE(prefix.whole);
+  EXPECT_GE(prefix.order.size(), 400u);
+  EXPECT_LT(std::ssize(prefix.order), SpaceSize(kMlp20));
+  for (std::size_t i = 0; i < prefix.order.size(); ++i) {
+    EXPECT_EQ(prefix.scores[i],
+              prefix.first_bank.of(Tfmem::kSynflow)[static_cast<std::size_t>(prefix.order[i])]);
+  }
+  // Of those, some were wanted: never nothing at all.
+  whole.n = 200;
+  const auto few = Filter(whole, Definition, Clock::now());
+  EXPECT_GE(few.order.size(), 1u);
+  EXPECT_LE(few.order.size(), 200u);
+}
+
+TEST_F(FilterCandidatesTest, ALaterBankThatTheDeadlineCutsOffIsDropped) {
+  FilterRequest request = Request(kMlp20, Tfmem::kSynflow);
+  const auto one_bank = Filter(request);
+  request.banks = 16;
+  const Clock::time_point start = Clock::now();
+  Bank(request, 0);
+  // Time for a few of the sixteen.
+  const auto cut_off = Filter(request, Definition, Clock::now() + 3 * (Clock::now() - start));
+  ASSERT_EQ(std::ssize(cut_off.order), SpaceSize(kMlp20));
+  EXPECT_EQ(cut_off.first_bank.of(Tfmem::kSynflow), one_bank.first_bank.of(Tfmem::kSynflow));
 }
 
 TEST_F(FilterCandidatesTest, FinishEndsItInGoodOrder) {
   const std::atomic<bool> finish{true};
   control_.finish = &finish;
-  EXPECT_EQ(Filter(4680, Tfmem::kSynflow, 1).size(), 1u);
+  FilterRequest request = Request(kDeep, Tfmem::kSynflow);
+  request.threads = 1;
+  EXPECT_EQ(Filter(request).order.size(), 1u);
+}
+
+TEST_F(FilterCandidatesTest, TimeEndsADrawThatNoMemoryCouldHold) {
+  FilterRequest request = Request(kDeep, Tfmem::kParams);
+  request.n = SpaceSize(kDeep);
+  const auto filtered = Filter(request, Definition, Clock::now() + std::chrono::milliseconds(50));
+  EXPECT_GE(filtered.order.size(), 1u);
+  EXPECT_LT(std::ssize(filtered.order), SpaceSize(kDeep) / 100);
 }
 
 TEST_F(FilterCandidatesTest, AStopBeforeItBeginsIsCancelled) {
   std::stop_source source;
   source.request_stop();
   control_.stop = source.get_token();
-  for (const Tfmem tfmem : {Tfmem::kSynflow, Tfmem::kParams}) {
-    try {
-      Filter(4680, tfmem, 2);
-      FAIL();
-    } catch (const Error &error) {
-      EXPECT_EQ(error.kind(), ErrorKind::kCancelled);
+  for (const SearchSpace &space : {kTabular, kDeep}) {
+    for (const Tfmem tfmem : {Tfmem::kSynflow, Tfmem::kParams}) {
+      try {
+        Filter(Request(space, tfmem));
+        FAIL();
+      } catch (const Error &error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kCancelled);
+      }
     }
   }
-  EXPECT_EQ(progress_.candidates_scored, 0);
 }
 
 TEST_F(FilterCandidatesTest, AStopInTheMiddleEndsItSoon) {
   std::stop_source source;
   control_.stop = source.get_token();
-  // Some 15 seconds of work, 5 ms a candidate: it must be the stop that ends it.
-  const SearchSpace wide{"wide", {512, 640, 768, 896, 1024}, 5, 5};
+  FilterRequest request = Request(kDeep, Tfmem::kSynflow);
+  request.n = 1'000'000;
   Clock::time_point stopped;
   const std::jthread canceller([&](const std::stop_token &test_ends) {
     while (progress_.candidates_scored == 0 && !test_ends.stop_requested()) {
@@ -287,11 +545,101 @@ TEST_F(FilterCandidatesTest, AStopInTheMiddleEndsItSoon) {
     stopped = Clock::now();
     source.request_stop();
   });
-  EXPECT_THROW(FilterCandidates(wide, SpaceSize(wide), Tfmem::kSynflow, 100, 2, 1, 2,
-                                Clock::time_point::max(), control_),
-               Error);
+  EXPECT_THROW(Filter(request), Error);
   EXPECT_LT(Clock::now() - stopped, std::chrono::milliseconds(500));
-  EXPECT_LT(progress_.candidates_scored, SpaceSize(wide) / 2);
+  EXPECT_LT(progress_.candidates_scored, 500'000);
+}
+
+TEST_F(FilterCandidatesTest, WhatTheScorerThrowsEndsAllThreads) {
+  FilterRequest request = Request(kDeep, Tfmem::kSynflow);
+  request.n = 1'000'000;
+  std::atomic<int> calls{0};
+  try {
+    Filter(request, [&](Tfmem, const InitialWeights &, std::int32_t) -> double {
+      if (++calls == 5) throw Error(ErrorKind::kInternal, "the fifth");
+      return calls;
+    });
+    FAIL();
+  } catch (const Error &error) {
+    EXPECT_STREQ(error.what(), "the fifth");
+  }
+  EXPECT_LT(calls, 100);
+}
+
+// Strata as their definition has them: depth, and how many quarters of the depth have fewer
+// parameters.
+std::map<std::pair<std::size_t, std::size_t>, std::vector<HiddenWidths>> Strata(
+    const SearchSpace &space, const std::vector<std::int64_t> &order) {
+  std::map<std::pair<std::size_t, std::size_t>, std::vector<HiddenWidths>> strata;
+  for (const std::int64_t index : order) {
+    const HiddenWidths widths = CandidateAt(space, index);
+    const std::int64_t params = CountParameters(widths, 100, 2);
+    std::size_t fewer = 0, all = 0;
+    for (const std::int64_t other_index : order) {
+      const HiddenWidths other = CandidateAt(space, other_index);
+      if (other.size() != widths.size()) continue;
+      ++all;
+      fewer += CountParameters(other, 100, 2) < params ? 1 : 0;
+    }
+    strata[{widths.size(), 4 * fewer / all}].push_back(widths);
+  }
+  return strata;
+}
+
+TEST_F(FilterCandidatesTest, TheShortlistTakesTurnsAmongDepthsAndSizes) {
+  FilterRequest request = Request(kTabular, Tfmem::kSynflow);
+  request.n = 600;
+  const auto filtered = Filter(request);
+  auto strata = Strata(kTabular, filtered.order);
+  ASSERT_EQ(strata.size(), 16u);
+  const auto all = Shortlist(kTabular, 100, 2, filtered, 5, 1'000'000);
+  ASSERT_EQ(all.size(), 600u);
+  std::map<HiddenWidths, double> scores;
+  for (std::size_t i = 0; i < 600; ++i) {
+    scores[CandidateAt(kTabular, filtered.order[i])] = filtered.scores[i];
+  }
+  std::set<std::pair<std::size_t, std::size_t>> this_turn;
+  for (const ScoredCandidate &candidate : all) {
+    EXPECT_EQ(candidate.score, scores.at(candidate.widths));
+    EXPECT_EQ(candidate.params, CountParameters(candidate.widths, 100, 2));
+    // It is the best that is left of a stratum whose turn it is.
+    if (this_turn.empty()) {
+      for (const auto &[key, left] : strata) this_turn.insert(key);
+    }
+    const auto stratum = std::find_if(strata.begin(), strata.end(), [&](const auto &entry) {
+      return entry.second.front() == candidate.widths;
+    });
+    ASSERT_NE(stratum, strata.end());
+    EXPECT_EQ(this_turn.erase(stratum->first), 1u);
+    stratum->second.erase(stratum->second.begin());
+    if (stratum->second.empty()) strata.erase(stratum);
+  }
+  const auto some = Shortlist(kTabular, 100, 2, filtered, 5, 40);
+  ASSERT_EQ(some.size(), 40u);
+  for (std::size_t i = 0; i < 40; ++i) EXPECT_EQ(some[i].widths, all[i].widths);
+  EXPECT_NE(Shortlist(kTabular, 100, 2, filtered, 6, 1)[0].widths.size() +
+                Shortlist(kTabular, 100, 2, filtered, 7, 1)[0].widths.size() +
+                Shortlist(kTabular, 100, 2, filtered, 8, 1)[0].widths.size(),
+            3 * all[0].widths.size());
+  EXPECT_TRUE(Shortlist(kTabular, 100, 2, filtered, 5, 0).empty());
+  EXPECT_TRUE(Shortlist(kTabular, 100, 2, {}, 5, 10).empty());
+}
+
+TEST_F(FilterCandidatesTest, TheShortlistOfRandomIsAStratifiedRandomDraw) {
+  // Every candidate of one layer is as likely to be the first of its depth. 7 degrees of freedom,
+  // p = 0.001: 24.3.
+  FilterRequest request = Request(kTabular, Tfmem::kRandom);
+  std::map<std::int64_t, double> widths;
+  std::map<std::int64_t, double> depths;
+  for (request.seed = 0; request.seed < 200; ++request.seed) {
+    const auto shortlist = Shortlist(kTabular, 100, 2, Filter(request), request.seed, 16);
+    for (const ScoredCandidate &candidate : shortlist) {
+      ++depths[static_cast<std::int64_t>(candidate.widths.size())];
+      if (candidate.widths.size() == 1) ++widths[candidate.widths[0]];
+    }
+  }
+  for (const auto &[depth, count] : depths) EXPECT_EQ(count, 4 * 200) << depth;
+  EXPECT_LT(ChiSquare(widths, 8, 800), 24.3);
 }
 
 }  // namespace

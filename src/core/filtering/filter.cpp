@@ -180,11 +180,15 @@ FilteredCandidates FilterWhole(const FilterRequest &request, std::vector<Tfmem> 
   const Interrupt interrupt(control, until);
   Ranking ranking(request, static_cast<std::size_t>(size));
   SpaceScores first_bank;
+  // A candidate counts once, however many banks score it.
+  Progress uncounted;
+  RunControl of_later_banks = control;
+  of_later_banks.progress = &uncounted;
   for (std::int32_t bank = 0; bank < request.banks && !measured.empty(); ++bank) {
     if (bank > 0 && (!first_bank.complete || interrupt.TimeIsUp())) break;
-    SpaceScores scores =
-        ScoreFullSpace(request.space, measured, batch, request.inputs, request.outputs,
-                       request.seed, bank, request.threads, until, control);
+    SpaceScores scores = ScoreFullSpace(request.space, measured, batch, request.inputs,
+                                        request.outputs, request.seed, bank, request.threads, until,
+                                        bank == 0 ? control : of_later_banks);
     if (bank > 0 && !scores.complete) break;
     ranking.Add(&scores);
     Interrupt(control).Check();

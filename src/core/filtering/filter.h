@@ -26,10 +26,11 @@ struct ScoredCandidate {
 struct FilterRequest {
   const SearchSpace &space;  // must outlive the call
   Tfmem tfmem = Tfmem::kRandom;
-  std::vector<Tfmem> parts;  // scores wanted besides; they do not change the order
+  std::vector<Tfmem> parts = {};  // scores wanted besides; they do not change the order
   SamplerKind sampler = SamplerKind::kWhole;
-  std::optional<std::int64_t> n;  // candidates to score; else the whole space or a sample of it
-  std::int32_t banks = 1;         // draws of the weights whose ranks are averaged, >= 1
+  std::optional<std::int64_t> n =
+      {};                  // candidates to score; else the whole space or a sample of it
+  std::int32_t banks = 1;  // draws of the weights whose ranks are averaged, >= 1
   std::int32_t inputs = 0;
   std::int32_t outputs = 0;
   std::uint64_t seed = 0;
