@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <set>
+#include <cstdint>
+#include <limits>
 #include <stop_token>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -260,6 +262,30 @@ TEST(FlowPass, ComputesOnlyWhatIsAskedFor) {
   ScoreEveryPair(only_express_flow, both.space, interrupt);
   EXPECT_EQ(synflow, both.synflow);
   EXPECT_EQ(express_flow, both.express_flow);
+}
+
+TEST(FlowPass, GivesTheSameFromTwoThreads) {
+  WholeSpace space({"space", {8, 24, 48, 64}, 1, 4}, 30, 2);
+  space.Score();
+  const Interrupt interrupt(space.control);
+  std::vector<double> synflow = NotScored(space.space);
+  std::vector<double> express_flow = NotScored(space.space);
+  FlowPass pass(space.bank, space.space, space.perturbation, synflow, express_flow);
+  pass.Prepare(interrupt);
+  const auto score_half = [&](std::int32_t half) {
+    const auto scratch = pass.NewScratch();
+    for (std::int32_t first = half; first < 4; first += 2) {
+      for (std::int32_t second = -1; second < 4; ++second) {
+        pass.Score(first, second, scratch.get(), interrupt);
+      }
+    }
+  };
+  {
+    const std::jthread other(score_half, 1);
+    score_half(0);
+  }
+  EXPECT_EQ(synflow, space.synflow);
+  EXPECT_EQ(express_flow, space.express_flow);
 }
 
 TEST(FlowPass, WritesOnlyTheCandidatesOfThePair) {

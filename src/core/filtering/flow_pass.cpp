@@ -171,29 +171,31 @@ void FlowPass::Score(std::int32_t first, std::int32_t second, Scratch *scratch,
   const Prefix prefix = Longer(root, first, first_.At(first, 0));
   if (min_layers_ <= 2) Write(prefix, second, second_.At(second, first));
   if (max_layers_ == 2) return;
+  const double *const x = layer(2).Next(second_, first);
+  auto *const own = static_cast<LayerScratch *>(scratch);
+  // Kept for all second widths, this product would take 15 MB for mlp20 and save 5 % of the time.
   const kernels::Stops only_second = {.blocks = bank_.grid().blocks().data() + second, .count = 1};
-  Walk(prefix, 3, layer(2).Next(second_, first), only_second, second, second_, first,
-       static_cast<LayerScratch *>(scratch), interrupt);
+  FlowLayer::Outcome &outcome = own->outcomes.front();
+  layer(3).Propagate(x, only_second, 1.0 / prefix.scale, interrupt, &outcome);
+  Walk(prefix, second, {second_, first}, {outcome, 0}, own, interrupt);
 }
 
-void FlowPass::Walk(const Prefix &prefix, std::int32_t l, const double *x, kernels::Stops stops,
-                    std::int32_t first_stop, const FlowLayer::Outcome &before,
-                    std::int32_t stop_before, LayerScratch *scratch,
-                    const Interrupt &interrupt) const {
-  FlowLayer::Outcome &outcome = scratch->outcomes[static_cast<std::size_t>(l - 3)];
-  layer(l).Propagate(x, stops, 1.0 / prefix.scale, interrupt, &outcome);
-  for (std::int32_t stop = 0; stop < stops.count; ++stop) {
-    const std::int32_t position = first_stop + stop;
-    const Prefix longer = Longer(prefix, position, before.At(position, stop_before));
-    if (l >= min_layers_) {
-      for (std::int32_t last = 0; last < bank_.grid().count(); ++last) {
-        Write(longer, last, outcome.At(last, stop));
-      }
+void FlowPass::Walk(const Prefix &prefix, std::int32_t position, Stop before, Stop here,
+                    LayerScratch *scratch, const Interrupt &interrupt) const {
+  const std::int32_t l = prefix.layers + 2;
+  const std::int32_t widths = bank_.grid().count();
+  const Prefix longer = Longer(prefix, position, before.outcome.At(position, before.stop));
+  if (l >= min_layers_) {
+    for (std::int32_t last = 0; last < widths; ++last) {
+      Write(longer, last, here.outcome.At(last, here.stop));
     }
-    if (l < max_layers_) {
-      Walk(longer, l + 1, layer(l).Next(outcome, stop), AllWidths(), 0, outcome, stop, scratch,
-           interrupt);
-    }
+  }
+  if (l == max_layers_) return;
+  FlowLayer::Outcome &next = scratch->outcomes[static_cast<std::size_t>(l - 2)];
+  layer(l + 1).Propagate(layer(l).Next(here.outcome, here.stop), AllWidths(), 1.0 / longer.scale,
+                         interrupt, &next);
+  for (std::int32_t i = 0; i < widths; ++i) {
+    Walk(longer, i, here, {next, i}, scratch, interrupt);
   }
 }
 

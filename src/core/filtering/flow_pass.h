@@ -53,6 +53,11 @@ class FlowPass final : public TriePass {
  private:
   struct LayerScratch;
   struct Prefix;
+  // Where in the products of a layer a prefix stands.
+  struct Stop {
+    const FlowLayer::Outcome &outcome;
+    std::int32_t stop;
+  };
 
   const FlowLayer &layer(std::int32_t l) const noexcept {
     return layers_[static_cast<std::size_t>(l - 1)];
@@ -65,11 +70,9 @@ class FlowPass final : public TriePass {
   Prefix Longer(const Prefix &prefix, std::int32_t position, const double *sums) const noexcept;
   // Scores the candidate whose last layer is the width with these sums.
   void Write(const Prefix &prefix, std::int32_t position, const double *sums) const;
-  // Scores all candidates that begin with `prefix`, a width of layer l - 1 among `stops`, the
-  // first of which is the width first_stop; x are the flows of layer l - 1, whose sums are
-  // `before`'s.
-  void Walk(const Prefix &prefix, std::int32_t l, const double *x, kernels::Stops stops,
-            std::int32_t first_stop, const FlowLayer::Outcome &before, std::int32_t stop_before,
+  // Scores all longer candidates that begin with `prefix` and the width at `position`: `before`
+  // has the sums of that width's layer, `here` the flows of the layer behind it.
+  void Walk(const Prefix &prefix, std::int32_t position, Stop before, Stop here,
             LayerScratch *scratch, const Interrupt &interrupt) const;
 
   const WeightBank &bank_;
