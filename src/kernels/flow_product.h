@@ -17,7 +17,7 @@ inline constexpr std::int32_t kMaxFlowColumns = 12;
 //
 // panel: [>= 16 * last stop][16], one row block of a forward panel. x: [columns][stride], stride
 // a multiple of 16. y: [stops][columns][16]. columns 1..kMaxFlowColumns. Cost: 32 * 16 * last stop
-// * columns flops, and about a third more instructions for reading the weights at 8 columns.
+// * columns flops, and a quarter more vector instructions for the weights at 8 columns.
 // Dispatched at run time; the sums are in a fixed order.
 void FlowProduct(const float *panel, const double *x, std::int32_t columns, std::int64_t stride,
                  Stops stops, double *y);

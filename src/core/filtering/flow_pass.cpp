@@ -173,7 +173,8 @@ void FlowPass::Score(std::int32_t first, std::int32_t second, Scratch *scratch,
   if (max_layers_ == 2) return;
   const double *const x = layer(2).Next(second_, first);
   auto *const own = static_cast<LayerScratch *>(scratch);
-  // Kept for all second widths, this product would take 15 MB for mlp20 and save 5 % of the time.
+  // Kept for all second widths, this product would take 15 MB for mlp20 and save 3 ms of 48 with
+  // AVX-512, 10 of 81 with AVX2.
   const kernels::Stops only_second = {.blocks = bank_.grid().blocks().data() + second, .count = 1};
   FlowLayer::Outcome &outcome = own->outcomes.front();
   layer(3).Propagate(x, only_second, 1.0 / prefix.scale, interrupt, &outcome);
