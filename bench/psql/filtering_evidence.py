@@ -214,7 +214,8 @@ def signed(value):
 
 
 def describe(space, table, truth, candidates, names, directions):
-    """Prints the table of one data set, the best Spearman first."""
+    """Prints the table of one data set, the best Spearman first. Returns the correlations and
+    those of RESAMPLES resamples."""
     everyone = range(len(candidates.quality))
     point = candidates.correlations(everyone, names)
     draw = random.Random(0)
@@ -249,22 +250,37 @@ def describe(space, table, truth, candidates, names, directions):
         precision = precision_at_top(candidates.scores[name], candidates.quality)
         print(f"| {name} | {' | '.join(cells)} | {precision:.2f} | {invalid[name]} | "
               f"{published} |")
-    return point
+    return point, samples
 
 
-def summarise(points):
-    """Prints the means over the tables of each space."""
+def summarise(found):
+    """Prints the means over the tables of each space. Tables are resampled independently."""
+    points = {where: point for where, (point, _) in found.items()}
+    samples = {where: sample for where, (_, sample) in found.items()}
     for space in sorted({space for space, _ in points}):
         tables = [table for of, table in points if of == space]
         names = points[space, tables[0]].keys()
         means = {name: [sum(points[space, table][name][kind] for table in tables) / len(tables)
                         for kind in (0, 1, 2)] for name in names}
         print(f"\n{space}, mean over {', '.join(tables)}\n")
-        print("| TFMEM | Spearman | within depth | within depth and capacity | worst table |")
-        print("|---|---|---|---|---|")
-        for name in sorted(names, key=lambda name: -means[name][1]):
+        print("| TFMEM | Spearman | minus params [95 %] | within depth | minus params [95 %] | "
+              "within depth and capacity [95 %] | worst table |")
+        print("|---|---|---|---|---|---|---|")
+        for name in sorted(names, key=lambda name: -means[name][0]):
+            cells = []
+            for kind in (0, 1):
+                low, high = interval(
+                    [sum(samples[space, table][i][name][kind] -
+                         samples[space, table][i]["params"][kind] for table in tables) /
+                     len(tables) for i in range(RESAMPLES)])
+                above = means[name][kind] - means["params"][kind]
+                cells += [signed(means[name][kind]),
+                          f"{signed(above)} [{signed(low)}, {signed(high)}]"]
+            low, high = interval([sum(samples[space, table][i][name][2] for table in tables) /
+                                  len(tables) for i in range(RESAMPLES)])
             worst = min(points[space, table][name][0] for table in tables)
-            print(f"| {name} | {' | '.join(map(signed, means[name]))} | {signed(worst)} |")
+            print(f"| {name} | {' | '.join(cells)} | {signed(means[name][2])} "
+                  f"[{signed(low)}, {signed(high)}] | {signed(worst)} |")
 
 
 def main(arguments):
@@ -275,7 +291,7 @@ def main(arguments):
         directions = {name: 1 if higher == "t" else -1
                       for name, higher in (line.split() for line in lines)}
     print("Every score is turned so that higher should be better, the published values too.")
-    points = {}
+    found = {}
     for argument in arguments[2:]:
         where, path = argument.split("=", 1)
         space, table = where.split("/")
@@ -283,9 +299,9 @@ def main(arguments):
             raise SystemExit(f"filtering_evidence.py: no ground truth of {where}")
         names, scores = read_scores(path, directions)
         candidates = join(truth[space, table], scores, where)
-        points[space, table] = describe(space, table, truth[space, table], candidates, names,
-                                        directions)
-    summarise(points)
+        found[space, table] = describe(space, table, truth[space, table], candidates, names,
+                                       directions)
+    summarise(found)
 
 
 if __name__ == "__main__":
