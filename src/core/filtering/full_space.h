@@ -34,7 +34,10 @@ bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t o
 // `batch` may be empty (rows = 0) when no TFMEM looks at rows; batch.rows <= kMaxBatch.
 // Prefixes are walked in a random order by `threads` threads; when `until` passes in the middle,
 // what is finished is a fair part of the space: all first and second widths, not the narrow ones.
-// Passes follow the order of cost. At least one prefix is finished whatever the clock.
+// Passes follow the order of cost; each finishes one prefix at least, whatever the clock.
+// control.progress counts a candidate once the last pass is done with it. express_flow's
+// perturbation is DrawPerturbation(inputs, seed + bank), the weights are WeightBank's of the same
+// seed and bank.
 // Cost, mlp20 on two cores: docs/benchmarks.md. Throws Error(kCancelled) within some ms of a stop.
 SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
                            const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,

@@ -20,4 +20,14 @@ UnitGrid::UnitGrid(const std::vector<std::int32_t> &widths) : widths_(widths) {
   }
 }
 
+std::int32_t UnitGrid::Slots(const std::vector<std::int32_t> &widths) noexcept {
+  std::int32_t slots = 0;
+  std::int32_t narrower = 0;
+  for (const std::int32_t width : widths) {
+    slots += (width - narrower + kernels::kBlock - 1) / kernels::kBlock * kernels::kBlock;
+    narrower = width;
+  }
+  return slots;
+}
+
 }  // namespace trails

@@ -21,7 +21,8 @@ class UnitGrid {
   std::int32_t widest() const noexcept { return widths_.back(); }
   // Blocks that hold the first width(i) units, [count()]; ascending.
   const std::vector<std::int32_t> &blocks() const noexcept { return blocks_; }
-  std::int32_t slots() const noexcept { return blocks_.back() * 16; }  // of the widest
+  std::int32_t slots() const noexcept { return blocks_.back() * 16; }           // of the widest
+  static std::int32_t Slots(const std::vector<std::int32_t> &widths) noexcept;  // without a grid
   // The slot of each unit, [widest()]; ascending. All other slots are padding.
   const std::vector<std::int32_t> &slot_of_unit() const noexcept { return slot_of_unit_; }
 

@@ -177,13 +177,8 @@ InitialWeights WeightBank::Slice(const HiddenWidths &widths) const {
 
 std::int64_t WeightBank::Bytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                                bool backward_panels) noexcept {
-  // Each interval between widths is padded by less than a block; in 64 bits nothing overflows.
-  std::int64_t slots = 0;
-  std::int64_t narrower = 0;
-  for (const std::int64_t width : space.widths) {
-    slots += (width - narrower + kBlock - 1) / kBlock * kBlock;
-    narrower = width;
-  }
+  // At most 65,536 slots: in 64 bits nothing overflows.
+  const std::int64_t slots = UnitGrid::Slots(space.widths);
   std::int64_t floats = 0;
   for (std::int32_t layer = 1; layer <= space.max_layers + 1; ++layer) {
     const std::int64_t rows = layer > space.max_layers ? Padded(outputs) : slots;

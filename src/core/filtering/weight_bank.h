@@ -65,8 +65,7 @@ class WeightBank {
   // The candidate's own weights, scaled: what the direct computation takes.
   InitialWeights Slice(const HiddenWidths &widths) const;
 
-  // Bytes that a bank of this space takes, saturating; the whole-space scorer refuses above a
-  // bound.
+  // Bytes that a bank of this space takes; the whole-space scorer refuses above a bound.
   static std::int64_t Bytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                             bool backward_panels) noexcept;
 

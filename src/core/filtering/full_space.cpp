@@ -1,0 +1,267 @@
+// The order of the passes, and the threads that share each.
+//
+// May touch: src/core/data/parallel_for.h, src/core/filtering, src/core/space, {fmt}.
+#include "core/filtering/full_space.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "core/data/parallel_for.h"
+#include "core/filtering/closed_form_pass.h"
+#include "core/filtering/flow_pass.h"
+#include "core/filtering/gradient_pass.h"
+#include "core/filtering/pattern_pass.h"
+#include "core/filtering/ranking.h"
+#include "core/filtering/tfmem.h"
+#include "core/filtering/weight_norm.h"
+#include "core/random.h"
+
+namespace trails {
+namespace {
+
+constexpr std::uint64_t kOrderPurpose = 0x74726965;  // "trie"
+constexpr std::int64_t kMostBytes = 256'000'000;
+constexpr std::int32_t kMostOutputs = 1'000;
+
+// Doubles of a unit that FlowPass keeps for each prefix, at most; in 8 layers.
+constexpr std::int64_t kFlowColumns = 16;
+// Arrays of a layer's units and the batch's rows that GradientPass keeps for each prefix.
+constexpr std::int64_t kGradientArrays = 4;
+
+// What one call of TriePass::Score scores.
+struct Prefix {
+  std::int32_t first;
+  std::int32_t second;  // -1: the candidate of one layer
+};
+
+std::vector<Prefix> ShuffledPrefixes(const SearchSpace &space, std::uint64_t seed) {
+  const auto widths = static_cast<std::int32_t>(space.widths.size());
+  std::vector<Prefix> prefixes;
+  for (std::int32_t first = 0; first < widths; ++first) {
+    if (space.min_layers == 1) prefixes.push_back({first, -1});
+    for (std::int32_t second = 0; space.max_layers > 1 && second < widths; ++second) {
+      prefixes.push_back({first, second});
+    }
+  }
+  RandomStream::ForPurpose(seed, kOrderPurpose).Shuffle(prefixes.data(), std::ssize(prefixes));
+  return prefixes;
+}
+
+std::int64_t CandidatesOf(const Prefix &prefix, const SearchSpace &space) noexcept {
+  if (prefix.second < 0) return 1;
+  const TrieIndex index(space);
+  std::int64_t candidates = 0;
+  for (std::int32_t layers = std::max(2, space.min_layers); layers <= space.max_layers; ++layers) {
+    candidates += index.below(2, layers);
+  }
+  return candidates;
+}
+
+bool Contains(const std::vector<Tfmem> &tfmems, Tfmem tfmem) noexcept {
+  return std::find(tfmems.begin(), tfmems.end(), tfmem) != tfmems.end();
+}
+
+bool IsGradient(Tfmem tfmem) noexcept {
+  return GradientScores().Find(tfmem) != nullptr;
+}
+
+using PassMaker = std::function<std::unique_ptr<TriePass>()>;
+
+// One call of ScoreFullSpace.
+class FullSpaceRun {
+ public:
+  FullSpaceRun(const SearchSpace &space, const ScoringBatch &batch, const WeightBank &bank,
+               std::uint64_t seed, std::int32_t threads, Clock::time_point until,
+               const RunControl &control, SpaceScores *result)
+      : space_(space),
+        batch_(batch),
+        bank_(bank),
+        seed_(seed),
+        threads_(threads),
+        cancel_(control),
+        until_(control, until),
+        control_(control),
+        result_(*result),
+        prefixes_(ShuffledPrefixes(space, seed)) {}
+
+  void ScoreAll(std::span<const float> perturbation) {
+    if (Wants(Tfmem::kWeightNorm)) {
+      ScoreWeightNorms(bank_, space_, cancel_, ScoresOf(Tfmem::kWeightNorm));
+    }
+    // One after the other, so that the memory of one is there at a time.
+    const std::vector<PassMaker> passes = Passes(perturbation);
+    for (const PassMaker &make : passes) Walk(make().get(), &make == &passes.back());
+    if (passes.empty()) CountScored(SpaceSize(space_));
+  }
+
+ private:
+  bool Wants(Tfmem tfmem) const noexcept { return Contains(result_.tfmems, tfmem); }
+  // Where the scores of a TFMEM go; empty when it is not wanted.
+  std::span<double> ScoresOf(Tfmem tfmem) noexcept {
+    const auto found = std::find(result_.tfmems.begin(), result_.tfmems.end(), tfmem);
+    if (found == result_.tfmems.end()) return {};
+    return result_.scores[static_cast<std::size_t>(found - result_.tfmems.begin())];
+  }
+
+  // The passes that are wanted, in the order of their cost.
+  std::vector<PassMaker> Passes(std::span<const float> perturbation) {
+    std::vector<PassMaker> passes;
+    std::vector<std::pair<Tfmem, std::span<double>>> closed_forms;
+    GradientScores gradients;
+    bool wants_gradients = false;
+    for (const Tfmem tfmem : result_.tfmems) {
+      if (Traits(tfmem).cost == TfmemCost::kClosedForm) {
+        closed_forms.emplace_back(tfmem, ScoresOf(tfmem));
+      } else if (IsGradient(tfmem)) {
+        *gradients.Find(tfmem) = ScoresOf(tfmem);
+        wants_gradients = true;
+      }
+    }
+    if (!closed_forms.empty()) {
+      passes.emplace_back([this, closed_forms] {
+        return std::make_unique<ClosedFormPass>(space_, bank_.inputs(), bank_.outputs(), seed_,
+                                                closed_forms);
+      });
+    }
+    if (Wants(Tfmem::kSynflow) || Wants(Tfmem::kExpressFlow)) {
+      passes.emplace_back([this, perturbation] {
+        return std::make_unique<FlowPass>(bank_, space_, perturbation, ScoresOf(Tfmem::kSynflow),
+                                          ScoresOf(Tfmem::kExpressFlow));
+      });
+    }
+    for (const Tfmem tfmem : {Tfmem::kNasWotPlain, Tfmem::kNasWot}) {
+      if (!Wants(tfmem)) continue;
+      passes.emplace_back([this, tfmem] {
+        return std::make_unique<PatternPass>(space_, bank_, batch_, tfmem == Tfmem::kNasWot,
+                                             ScoresOf(tfmem));
+      });
+    }
+    if (wants_gradients) {
+      passes.emplace_back([this, gradients] {
+        return std::make_unique<GradientPass>(bank_, space_, batch_, gradients);
+      });
+    }
+    return passes;
+  }
+
+  // Has the threads score the prefixes in order, the first one whatever the clock.
+  void Walk(TriePass *pass, bool is_last) {
+    pass->Prepare(cancel_);
+    std::atomic<std::size_t> next{0};
+    std::atomic<std::size_t> finished{0};
+    std::atomic<bool> failed{false};
+    ParallelFor(threads_, threads_, control_.stop, [&](std::int64_t) {
+      try {
+        const std::unique_ptr<TriePass::Scratch> scratch = pass->NewScratch();
+        while (!failed.load(std::memory_order_relaxed)) {
+          const std::size_t i = next.fetch_add(1, std::memory_order_relaxed);
+          if (i >= prefixes_.size()) return;
+          const Prefix &prefix = prefixes_[i];
+          pass->Score(prefix.first, prefix.second, scratch.get(), i == 0 ? cancel_ : until_);
+          finished.fetch_add(1, std::memory_order_relaxed);
+          if (is_last) CountScored(CandidatesOf(prefix, space_));
+        }
+      } catch (const TimeUp &) {
+        return;  // the other threads will find that out themselves
+      } catch (...) {
+        failed.store(true, std::memory_order_relaxed);
+        throw;
+      }
+    });
+    if (finished != prefixes_.size()) result_.complete = false;
+  }
+
+  void CountScored(std::int64_t candidates) const noexcept {
+    control_.progress->candidates_scored.fetch_add(candidates, std::memory_order_relaxed);
+  }
+
+  const SearchSpace &space_;
+  const ScoringBatch &batch_;
+  const WeightBank &bank_;
+  const std::uint64_t seed_;
+  const std::int32_t threads_;
+  const Interrupt cancel_;
+  const Interrupt until_;
+  const RunControl &control_;
+  SpaceScores &result_;
+  const std::vector<Prefix> prefixes_;
+};
+
+}  // namespace
+
+const std::vector<double> &SpaceScores::of(Tfmem tfmem) const {
+  const auto found = std::find(tfmems.begin(), tfmems.end(), tfmem);
+  if (found == tfmems.end()) {
+    throw Error(ErrorKind::kInternal, fmt::format("no scores of {}", Name(tfmem)));
+  }
+  return scores[static_cast<std::size_t>(found - tfmems.begin())];
+}
+
+bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                   const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept {
+  const auto knows = [](Tfmem tfmem) { return Traits(tfmem).whole_space; };
+  if (!std::all_of(tfmems.begin(), tfmems.end(), knows)) return false;
+  if (outputs > kMostOutputs || SpaceSize(space) > kLargestWholeSpace) return false;
+  const bool gradients = std::any_of(tfmems.begin(), tfmems.end(), IsGradient);
+  const bool patterns = Contains(tfmems, Tfmem::kNasWot) || Contains(tfmems, Tfmem::kNasWotPlain) ||
+                        Contains(tfmems, Tfmem::kJacflow);
+  // Layers of a prefix: one that all threads read, and each thread's own below it.
+  const std::int64_t layers = 1 + std::int64_t{threads} * std::max(0, space.max_layers - 2);
+  const std::int64_t units = layers * std::ssize(space.widths) * UnitGrid::Slots(space.widths);
+  std::int64_t pass = units * kFlowColumns * std::int64_t{sizeof(double)};
+  if (patterns) {
+    pass = std::max(pass, PatternPass::Bytes(space, inputs, kScoringRows, threads));
+  }
+  if (gradients) {
+    pass = std::max(pass, units * kGradientArrays * kScoringRows * std::int64_t{sizeof(float)});
+  }
+  return WeightBank::Bytes(space, inputs, outputs, gradients) + pass <= kMostBytes;
+}
+
+SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
+                           const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,
+                           std::uint64_t seed, std::int32_t bank, std::int32_t threads,
+                           Clock::time_point until, const RunControl &control) {
+  SpaceScores result;
+  const auto add = [&result](Tfmem tfmem) {
+    if (!Contains(result.tfmems, tfmem)) result.tfmems.push_back(tfmem);
+  };
+  std::for_each(tfmems.begin(), tfmems.end(), add);
+  if (Contains(tfmems, Tfmem::kJacflow)) {
+    add(Tfmem::kNasWot);
+    add(Tfmem::kSynflow);
+  }
+  for (const Tfmem tfmem : result.tfmems) {
+    if (!Traits(tfmem).whole_space) {
+      throw Error(ErrorKind::kInternal,
+                  fmt::format("{} of a whole space is not known", Name(tfmem)));
+    }
+    if (Traits(tfmem).data != TfmemData::kNothing && (batch.rows < 1 || batch.inputs != inputs)) {
+      throw Error(ErrorKind::kInternal, fmt::format("no rows to score {} by", Name(tfmem)));
+    }
+  }
+  result.scores.assign(result.tfmems.size(),
+                       std::vector<double>(static_cast<std::size_t>(SpaceSize(space)), kNotScored));
+  const bool gradients = std::any_of(result.tfmems.begin(), result.tfmems.end(), IsGradient);
+  const WeightBank weights(space, inputs, outputs, seed, bank, gradients);
+  std::vector<float> perturbation;
+  if (Contains(result.tfmems, Tfmem::kExpressFlow)) {
+    perturbation = DrawPerturbation(inputs, seed + static_cast<std::uint64_t>(bank));
+  }
+  FullSpaceRun(space, batch, weights, seed, threads, until, control, &result)
+      .ScoreAll(perturbation);
+  const auto jacflow = std::find(result.tfmems.begin(), result.tfmems.end(), Tfmem::kJacflow);
+  if (jacflow != result.tfmems.end()) {
+    result.scores[static_cast<std::size_t>(jacflow - result.tfmems.begin())] =
+        Jacflow(result.of(Tfmem::kNasWot), result.of(Tfmem::kSynflow));
+  }
+  return result;
+}
+
+}  // namespace trails
