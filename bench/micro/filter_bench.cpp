@@ -6,6 +6,7 @@
 #include "core/filtering/feature_table.h"
 #include "core/filtering/filter.h"
 #include "core/filtering/tfmem.h"
+#include "core/tfmem/direct.h"
 #include "named_space.h"
 #include "trails/error.h"
 
@@ -22,7 +23,8 @@ const SearchSpace kMlp20 = bench::SpaceNamed("mlp20");
 void ScoreOne(benchmark::State &state, Tfmem tfmem) {
   const HiddenWidths hidden(4, static_cast<std::int32_t>(state.range(0)));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(ScoreCandidate(tfmem, hidden, kInputs, kOutputs, 1));
+    benchmark::DoNotOptimize(
+        DirectScore(tfmem, DrawWeights(hidden, kInputs, kOutputs, 1), ScoringBatch(), {}));
   }
   state.SetItemsProcessed(state.iterations() * CountParameters(hidden, kInputs, kOutputs));
 }

@@ -151,14 +151,4 @@ double ClosedFormScore(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inp
   }
 }
 
-double ScoreCandidate(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
-                      std::int32_t outputs, std::uint64_t seed, const std::stop_token &stop) {
-  if (stop.stop_requested()) {
-    throw Error(ErrorKind::kCancelled, "scoring of candidates was cancelled");
-  }
-  if (tfmem == Tfmem::kSynflow) return Synflow(DrawWeights(hidden, inputs, outputs, seed));
-  if (tfmem == Tfmem::kWeightNorm) return WeightNorm(DrawWeights(hidden, inputs, outputs, seed));
-  return ClosedFormScore(tfmem, hidden, inputs, outputs, seed);
-}
-
 }  // namespace trails

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <stop_token>
 #include <vector>
 
 #include "core/space/candidate.h"
@@ -73,9 +72,5 @@ double WeightNorm(const InitialWeights &weights);
 // Throws Error(kInternal) for any other TFMEM.
 double ClosedFormScore(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
                        std::int32_t outputs, std::uint64_t seed);
-
-// One draw's synflow or weight_norm, else ClosedFormScore. Superseded by the full-space scorer.
-double ScoreCandidate(Tfmem tfmem, const HiddenWidths &hidden, std::int32_t inputs,
-                      std::int32_t outputs, std::uint64_t seed, const std::stop_token &stop = {});
 
 }  // namespace trails
