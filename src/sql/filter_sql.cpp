@@ -9,6 +9,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/space/candidate.h"
 #include "pg/bridge.h"
 #include "pg/call_options.h"
 #include "pg/engine_call.h"
@@ -64,7 +65,8 @@ FilterResult Filter(const FilterCall &call, const PreparedSource &prepared,
       call, prepared, deadline, &finish, [&](Engine &engine, Table &&table, RunControl control) {
         if (deadline.budget_seconds) {
           const std::chrono::duration<double> most(*deadline.budget_seconds / 4);
-          const std::int64_t rows = call.options.k.value_or(kLargestWholeSpace);
+          const std::int64_t rows =
+              std::min(call.options.k.value_or(kLargestWholeSpace), SpaceSize(call.options.space));
           control.deadline -=
               std::min<Clock::duration>(kAnswerTime + rows * kAnswerTimeOfARow,
                                         std::chrono::duration_cast<Clock::duration>(most));

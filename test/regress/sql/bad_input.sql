@@ -91,6 +91,8 @@ SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '
 SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '{"max_ids": [1]}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '{"dropout": 1}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '{"dropout": "none"}') $$);
+SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '{"banks": 17}') $$);
+SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '{"keep_candidates": -1}') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '[1, 2]') $$);
 SELECT refused($$ SELECT trails.model_selection('visits', 'bought', options => '7') $$);
 

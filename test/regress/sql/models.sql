@@ -43,6 +43,7 @@ UPDATE trails.model_part SET bytes = set_byte(bytes, 40, get_byte(bytes, 40) # 2
 \c -
 SELECT trails.classes('a.b');
 DELETE FROM trails.model_part;
+\set VERBOSITY terse
 SELECT trails.classes('a.b');
 
 DROP TABLE t;

@@ -66,11 +66,11 @@ FROM trails.model_selection('clients', 'worth', features => '{age,zone}', budget
 RESET client_min_messages;
 
 -- every TFMEM and the plain encoding
-SELECT tfmem, (trails.model_selection('clients', 'fate', features => '{age,card}', budget => '20 s',
-    tfmem => tfmem, n => 10, k => 1, u => 1, model_name => 'tfmem', encoding => 'trails')).candidates_scored
-FROM unnest(ARRAY['synflow', 'weight_norm', 'params', 'random']) AS tfmem;
-SELECT settings ->> 'tfmem' AS tfmem, settings ->> 'encoding' AS encoding
-FROM trails.run ORDER BY run_id DESC LIMIT 4;
+SELECT name, (trails.model_selection('clients', 'fate', features => '{age,card}', budget => '60 s',
+    tfmem => name, n => 5, k => 1, u => 1, model_name => 'tfmem', encoding => 'trails')).candidates_scored
+FROM trails.tfmems;
+SELECT count(DISTINCT settings ->> 'tfmem') AS tfmems, settings ->> 'encoding' AS encoding, count(*)
+FROM trails.run WHERE settings ->> 'encoding' = 'trails' GROUP BY 2;
 
 -- good enough is enough
 SELECT seconds < 15 AS stopped_early
