@@ -2,6 +2,7 @@
 // The golden program compares it with the published numbers.
 #include "core/tfmem/direct.h"
 
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
@@ -52,7 +53,13 @@ double Score(Tfmem tfmem, const InitialWeights &weights, const ScoringBatch &bat
   return DirectScore(tfmem, weights, batch, options);
 }
 
-TEST(DirectScore, OfOneUnitByHand) {
+class DirectScoreTest : public testing::Test {
+ protected:
+  // As in the engine: networks this small gain nothing from more threads.
+  static void SetUpTestSuite() { at::set_num_threads(1); }
+};
+
+TEST_F(DirectScoreTest, OfOneUnitByHand) {
   // x = 2, a_1 = 7, f = -13.5, target 1: dL/df = -29, g_2 = -203, d_1 = 58, g_1 = 116.
   const InitialWeights weights{{1, 1, 1}, {{3.0f}, {-2.0f}}, {{1.0f}, {0.5f}}};
   const ScoringBatch batch{1, 1, 1, true, {2.0f}, {}, {1.0f}};
@@ -133,7 +140,7 @@ std::vector<std::vector<double>> Differences(InitialWeights weights, const Scori
   return gradients;
 }
 
-TEST(DirectScore, FollowsTheDifferencesOfThePlainLoss) {
+TEST_F(DirectScoreTest, FollowsTheDifferencesOfThePlainLoss) {
   for (const std::int32_t outputs : {1, 3}) {
     for (const bool batch_norm : {true, false}) {
       const InitialWeights weights = DrawWeights({5, 4}, 3, outputs, 17);
@@ -158,7 +165,7 @@ TEST(DirectScore, FollowsTheDifferencesOfThePlainLoss) {
   }
 }
 
-TEST(DirectScore, NasWotByHand) {
+TEST_F(DirectScoreTest, NasWotByHand) {
   // Patterns 11, 10, 01 without batch normalisation: K = 2 on the diagonal, 1 1 0 beside it.
   const InitialWeights weights{{2, 2, 1}, {{1, 0, 0, 1}, {1, 1}}, {{0, 0}, {0}}};
   const ScoringBatch batch{3, 2, 1, true, {1, 1, 1, -1, -1, 1}, {}, {0, 0, 0}};
@@ -168,7 +175,7 @@ TEST(DirectScore, NasWotByHand) {
   EXPECT_EQ(Score(Tfmem::kNasWotPlain, weights, tied), kInvalidScore);
 }
 
-TEST(DirectScore, FlowsFollowTheirPlainForms) {
+TEST_F(DirectScoreTest, FlowsFollowTheirPlainForms) {
   for (const HiddenWidths &hidden : {HiddenWidths{7}, HiddenWidths{9, 3, 6, 2}}) {
     const InitialWeights weights = DrawWeights(hidden, 10, 3, 5);
     EXPECT_NEAR(Score(Tfmem::kSynflow, weights, {}) / Synflow(weights), 1, 1e-13);
@@ -176,7 +183,7 @@ TEST(DirectScore, FlowsFollowTheirPlainForms) {
   }
 }
 
-TEST(DirectScore, ExpressFlowByHand) {
+TEST_F(DirectScoreTest, ExpressFlowByHand) {
   // One row of ones moves by z: h_1 = |W_1| 1 + |b_1| = 3.5, dR/dh_1 = 4, len_1 = ||W_1 z||.
   const InitialWeights weights{{2, 1, 1}, {{-1, 2}, {-4}}, {{0.5f}, {9}}};
   DirectOptions options;
@@ -187,7 +194,7 @@ TEST(DirectScore, ExpressFlowByHand) {
   EXPECT_THROW(DirectScore(Tfmem::kExpressFlow, weights, {}, options), Error);
 }
 
-TEST(DirectScore, ExpressFlowDrawsItsPerturbationBySeed) {
+TEST_F(DirectScoreTest, ExpressFlowDrawsItsPerturbationBySeed) {
   const InitialWeights weights = DrawWeights({8, 4}, 10, 2, 5);
   DirectOptions drawn, given, other;
   drawn.perturbation_seed = 3;
@@ -198,7 +205,7 @@ TEST(DirectScore, ExpressFlowDrawsItsPerturbationBySeed) {
   EXPECT_NE(score, DirectScore(Tfmem::kExpressFlow, weights, {}, other));
 }
 
-TEST(DirectScore, TakesAnyDepthAndNumberOfOutputs) {
+TEST_F(DirectScoreTest, TakesAnyDepthAndNumberOfOutputs) {
   for (const std::int32_t outputs : {1, 2, 1000}) {
     for (const HiddenWidths &hidden : {HiddenWidths{24}, HiddenWidths(8, 12)}) {
       const InitialWeights weights = DrawWeights(hidden, 9, outputs, 2);
@@ -220,7 +227,7 @@ TEST(DirectScore, TakesAnyDepthAndNumberOfOutputs) {
   }
 }
 
-TEST(DirectScore, HasNoValueWhereRowsDoNotDiffer) {
+TEST_F(DirectScoreTest, HasNoValueWhereRowsDoNotDiffer) {
   const InitialWeights weights = DrawWeights({8, 6}, 5, 2, 2);
   ScoringBatch batch = DrawBatch(7, 5, 2, 8);
   for (std::size_t i = 5; i < batch.x.size(); ++i) batch.x[i] = batch.x[i - 5];
@@ -236,7 +243,7 @@ TEST(DirectScore, HasNoValueWhereRowsDoNotDiffer) {
   EXPECT_NE(Score(Tfmem::kGradNorm, weights, DrawBatch(2, 5, 2, 8)), kInvalidScore);
 }
 
-TEST(DirectScore, OfADeadLayerIsZero) {
+TEST_F(DirectScoreTest, OfADeadLayerIsZero) {
   InitialWeights weights = DrawWeights({8, 6}, 5, 2, 2);
   std::fill(weights.weight[1].begin(), weights.weight[1].end(), 0.0f);
   std::fill(weights.bias[1].begin(), weights.bias[1].end(), -1.0f);
@@ -248,7 +255,7 @@ TEST(DirectScore, OfADeadLayerIsZero) {
   EXPECT_EQ(Score(Tfmem::kNtkCondNum, weights, batch), kInvalidScore);
 }
 
-TEST(DirectScore, HasNoValueWhereNothingIsFinite) {
+TEST_F(DirectScoreTest, HasNoValueWhereNothingIsFinite) {
   InitialWeights weights = DrawWeights({8, 6}, 5, 2, 2);
   weights.weight[1][3] = std::numeric_limits<float>::quiet_NaN();
   const ScoringBatch batch = DrawBatch(7, 5, 2, 8);
@@ -260,7 +267,7 @@ TEST(DirectScore, HasNoValueWhereNothingIsFinite) {
   }
 }
 
-TEST(DirectScore, KnasNeedsItsRows) {
+TEST_F(DirectScoreTest, KnasNeedsItsRows) {
   const InitialWeights weights = DrawWeights({8, 10}, 12, 2, 2);
   EXPECT_EQ(Score(Tfmem::kKnas, weights, DrawBatch(199, 12, 2, 8)), kInvalidScore);
   ScoringBatch batch = DrawBatch(200, 12, 2, 8);
@@ -274,7 +281,7 @@ TEST(DirectScore, KnasNeedsItsRows) {
             kInvalidScore);
 }
 
-TEST(DirectScore, InFloatIsNearTheScoreInDouble) {
+TEST_F(DirectScoreTest, InFloatIsNearTheScoreInDouble) {
   const InitialWeights weights = DrawWeights({16, 8}, 10, 3, 2);
   const ScoringBatch batch = DrawBatch(24, 10, 3, 8);
   for (const Tfmem tfmem : {Tfmem::kGradNorm, Tfmem::kSnip, Tfmem::kFisher, Tfmem::kNtkTrace,
@@ -286,7 +293,7 @@ TEST(DirectScore, InFloatIsNearTheScoreInDouble) {
   }
 }
 
-TEST(DirectScore, IsTheSameInThreadsAndInferenceMode) {
+TEST_F(DirectScoreTest, IsTheSameInThreadsAndInferenceMode) {
   const InitialWeights weights = DrawWeights({16, 8}, 10, 3, 2);
   const ScoringBatch batch = DrawBatch(24, 10, 3, 8);
   const double alone = Score(Tfmem::kGrasp, weights, batch);
@@ -303,7 +310,7 @@ TEST(DirectScore, IsTheSameInThreadsAndInferenceMode) {
   EXPECT_EQ(scores, std::vector<double>(4, alone));
 }
 
-TEST(DirectScore, RefusesABatchThatDoesNotFit) {
+TEST_F(DirectScoreTest, RefusesABatchThatDoesNotFit) {
   const InitialWeights weights = DrawWeights({8}, 5, 2, 2);
   EXPECT_THROW(Score(Tfmem::kGradNorm, weights, {}), Error);
   EXPECT_THROW(Score(Tfmem::kGradNorm, weights, DrawBatch(7, 6, 2, 8)), Error);
@@ -313,7 +320,7 @@ TEST(DirectScore, RefusesABatchThatDoesNotFit) {
   EXPECT_THROW(Score(Tfmem::kGradNorm, weights, short_of_labels), Error);
 }
 
-TEST(DirectScore, OfAClosedFormIsTheClosedForm) {
+TEST_F(DirectScoreTest, OfAClosedFormIsTheClosedForm) {
   const InitialWeights weights = DrawWeights({8, 4}, 5, 2, 2);
   DirectOptions options;
   options.perturbation_seed = 77;
