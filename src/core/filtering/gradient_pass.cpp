@@ -77,6 +77,29 @@ GradientPass::GradientPass(const WeightBank &bank, const SearchSpace &space,
   }
 }
 
+std::int64_t GradientPass::Bytes(const SearchSpace &space, std::int32_t inputs,
+                                 std::int32_t outputs, std::int32_t rows,
+                                 std::int32_t threads) noexcept {
+  const std::int64_t widths = std::ssize(space.widths);
+  const std::int64_t slots = UnitGrid::Slots(space.widths);
+  const std::int64_t prefix = GradientLayer::Bytes(widths, slots, rows);
+  const auto pairs = static_cast<std::int64_t>(kernels::PairFloats(rows));
+  const auto padded = [](std::int64_t units) { return (units + kBlock - 1) / kBlock * kBlock; };
+  const auto bytes = [](std::int64_t floats) { return floats * std::int64_t{sizeof(float)}; };
+
+  const std::int64_t shared =
+      prefix * (1 + widths) + bytes(padded(inputs) * (rows + slots) + pairs);
+  // Of the layers from 3 on; g, the means and three more arrays like g; a layer's and the outputs'
+  // products; G, dG and G + dG.
+  const std::int64_t deeper = std::max(0, space.max_layers - 3);
+  const std::int64_t levels = prefix * ((space.max_layers > 2 ? 1 : 0) + deeper * widths);
+  const std::int64_t layers = space.max_layers;
+  const std::int64_t scratch = (layers + 4) * slots * rows + 2 * layers * slots +
+                               widths * rows * (kBlock + 2 * padded(outputs)) +
+                               3 * padded(outputs) * rows + 2 * pairs;
+  return shared + threads * (levels + bytes(scratch));
+}
+
 kernels::Stops GradientPass::AllWidths() const noexcept {
   return {bank_.grid().blocks().data(), bank_.grid().count()};
 }

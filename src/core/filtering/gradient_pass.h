@@ -51,6 +51,11 @@ class GradientPass final : public TriePass {
   GradientPass(const WeightBank &bank, const SearchSpace &space, const ScoringBatch &batch,
                const GradientScores &scores);
 
+  // Bytes that the pass and its threads' scratch take at most, whatever is asked for, without the
+  // bank and the scores.
+  static std::int64_t Bytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                            std::int32_t rows, std::int32_t threads) noexcept;
+
   void Prepare(const Interrupt &interrupt) override;
   // Memory, mlp20 and 32 rows: 4 MB for grad_norm, 9 MB for everything.
   std::unique_ptr<Scratch> NewScratch() const override;

@@ -45,6 +45,13 @@ GradientLayer::GradientLayer(const UnitGrid &grid, std::int32_t prefixes, std::i
   }
 }
 
+std::int64_t GradientLayer::Bytes(std::int64_t widths, std::int64_t slots,
+                                  std::int32_t batch) noexcept {
+  const auto pairs = static_cast<std::int64_t>(kernels::PairFloats(batch));
+  const std::int64_t floats = 4 * slots * batch + 3 * slots + 2 * widths * pairs;
+  return floats * std::int64_t{sizeof(float)} + std::int64_t{sizeof(PrefixLayer)};
+}
+
 LayerForward::Scratch LayerForward::NewScratch() const {
   const UnitGrid &grid = bank_.grid();
   const auto batch = static_cast<std::size_t>(batch_);

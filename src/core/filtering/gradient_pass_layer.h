@@ -30,10 +30,13 @@ struct PrefixLayer {
 class GradientLayer {
  public:
   GradientLayer() = default;
-  // Cost: 8 * slots * batch bytes a prefix, twice that with tangents, and 2.3 KB a width and Gram
-  // for 32 samples. Throws std::bad_alloc.
+  // Memory, a prefix: 8 * slots * batch bytes, twice that with tangents, and 2.3 KB a width and
+  // kind of Gram for 32 samples. Throws std::bad_alloc.
   GradientLayer(const UnitGrid &grid, std::int32_t prefixes, std::int32_t batch,
                 GradientLayerParts parts);
+
+  // Bytes of a prefix with all parts.
+  static std::int64_t Bytes(std::int64_t widths, std::int64_t slots, std::int32_t batch) noexcept;
 
   const PrefixLayer &prefix(std::int32_t i) const noexcept {
     return prefixes_[static_cast<std::size_t>(i)];
