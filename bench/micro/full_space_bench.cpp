@@ -2,7 +2,7 @@
 // score one candidate after the other, in one run and on the same threads.
 //
 // Usage: full_space_bench [--sets=forward,gradients,...] [--inputs=100,430] [--threads=1,2]
-//                         [--targets=best,AVX2,...] [--candidates=300] [--repeats=5] [--seed=1]
+//                         [--targets=best,AVX2,SCALAR] [--candidates=300] [--repeats=5] [--seed=1]
 // Prints Markdown, and what it says of the bars; status 1 when one is missed. Timings want an idle
 // machine: where CPU seconds are far from wall seconds times threads, it was not. All seven
 // gradient TFMEMs take half a minute a repeat on two cores of AVX-512, several on others.
@@ -336,6 +336,19 @@ void PrintAgreement(const Row &row, const TorchScoring &torch,
   fmt::print(stderr, "{} inputs, rank agreement with LibTorch:{}\n", row.inputs, line);
 }
 
+void PrintRow(const Row &row, const TorchScoring &torch, std::int64_t candidates) {
+  const auto size = static_cast<double>(SpaceSize(kMlp20));
+  const double cpu_seconds = torch.cpu_seconds / static_cast<double>(candidates);
+  fmt::print(
+      "| {} | {} | {} | {} | {:.3f} | {:.3f} | {:.3f} | {:.2f} | {:.0f} | {:.3f} ({:.3f}) "
+      "| {:.0f} % | {:.0f} | {:.0f} | {:.0f} |\n",
+      row.set.name, row.inputs, row.threads, row.target, row.timing.fastest, row.timing.median,
+      row.timing.cpu, 1e6 * row.timing.median / size, row.timing.peak_megabytes,
+      1e3 * row.torch_seconds, 1e3 * cpu_seconds, 100 * torch.construction_share, row.ratio,
+      row.ratio * (1 - torch.construction_share), cpu_seconds * size / row.timing.cpu);
+  std::fflush(stdout);
+}
+
 // Returns whether every bar that was measured holds.
 bool MeasureSpace(const Choice &choice) {
   std::vector<Row> rows;
@@ -346,7 +359,7 @@ bool MeasureSpace(const Choice &choice) {
   fmt::print(
       "| set | inputs | threads | target | s, fastest | median of {} | CPU s | us a candidate | "
       "peak MB | LibTorch ms a candidate (CPU) | of it construction | ratio | without "
-      "construction |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+      "construction | of CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
       choice.repeats);
   for (const std::string &name : choice.sets) {
     const MetricSet &set = SetNamed(name);
@@ -367,17 +380,8 @@ bool MeasureSpace(const Choice &choice) {
                   TimeFullSpace(set.tfmems, batch, choice.seed, threads, choice.repeats),
                   torch_seconds,
                   0};
-          const auto size = static_cast<double>(SpaceSize(kMlp20));
-          row.ratio = torch_seconds * size / row.timing.median;
-          const double cpu_ms = 1e3 * torch.cpu_seconds / static_cast<double>(choice.candidates);
-          fmt::print(
-              "| {} | {} | {} | {} | {:.3f} | {:.3f} | {:.3f} | {:.2f} | {:.0f} | {:.3f} ({:.3f}) "
-              "| {:.0f} % | {:.0f} | {:.0f} |\n",
-              set.name, row.inputs, threads, row.target, row.timing.fastest, row.timing.median,
-              row.timing.cpu, 1e6 * row.timing.median / size, row.timing.peak_megabytes,
-              1e3 * torch_seconds, cpu_ms, 100 * torch.construction_share, row.ratio,
-              row.ratio * (1 - torch.construction_share));
-          std::fflush(stdout);
+          row.ratio = torch_seconds * static_cast<double>(SpaceSize(kMlp20)) / row.timing.median;
+          PrintRow(row, torch, choice.candidates);
           PrintAgreement(row, torch, indices);
           AddBars(row, &bars);
           row.timing.scores = SpaceScores();
@@ -410,11 +414,11 @@ void MeasureProduct(const Choice &choice) {
     constexpr int kRounds = 2'000;
     double best = 0;
     for (int attempt = 0; attempt < 20; ++attempt) {
-      const Clock::time_point start = Clock::now();
+      const double start = CpuSeconds();
       for (int round = 0; round < kRounds; ++round) {
         kernels::StoppedProduct(panel.data(), x.data(), stops, kScoringRows, z.data());
       }
-      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      const double seconds = CpuSeconds() - start;
       best = std::max(best, 1e-9 * flops * kRounds / seconds);
     }
     const double peak = FmaPeak(0.3);
