@@ -21,7 +21,7 @@ struct FeatureTable {
 // log_first_width, log_narrowest_width, log_last_width; and each TFMEM of `scores`, by its name, as
 // its rank in its own direction among the candidates of the same depth, scaled to [0, 1]: 1 is the
 // best, 0 the worst, 0.5 stands for what was not scored and for a depth with one scored candidate.
-// Logarithms are natural. `scores` covers the whole space. Cost: some 10 ns a value, 50 a rank.
+// Logarithms are natural. `scores` covers the whole space. Cost: some 10 ns a value, 60 a rank.
 FeatureTable BuildFeatureTable(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                                const SpaceScores &scores);
 

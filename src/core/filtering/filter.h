@@ -72,9 +72,10 @@ std::vector<HiddenWidths> SampleCandidates(const SearchSpace &space, std::int64_
 //
 // Ends at `until` or when control.finish asks for it, and ranks what is scored by then: one
 // candidate at least. Parts that were not scored by then are kInvalidScore. Same request, same
-// answer, whatever the number of threads; adaptive samplers (all but whole, sequential, random)
-// with one thread only. Memory: 8 bytes a candidate, bank and TFMEM. Throws Error(kCancelled); what
-// the scorer throws.
+// answer, whatever the number of threads, as long as FitsFullSpace says the same of them; adaptive
+// samplers (all but whole, sequential, random) with one thread only.
+// Memory: some 40 bytes a candidate and TFMEM; one by one, 16 more for each bank.
+// Throws Error(kCancelled), what the scorer throws.
 FilteredCandidates FilterCandidates(const FilterRequest &request, const ScoringBatch &batch,
                                     const CandidateScorer &scorer, Clock::time_point until,
                                     const RunControl &control);
@@ -83,7 +84,7 @@ FilteredCandidates FilterCandidates(const FilterRequest &request, const ScoringB
 // alone. Candidates fall into strata: the depths, each in four quarters by the number of
 // parameters. Strata take turns, in an order that `seed` shuffles anew each turn, and give their
 // best ranked candidate that is left. The first `count` of it. For the TFMEM random this is a
-// stratified random draw. Cost: some 30 ms for 160,000.
+// stratified random draw. Cost: some 40 ms for 160,000.
 std::vector<ScoredCandidate> Shortlist(const SearchSpace &space, std::int32_t inputs,
                                        std::int32_t outputs, const FilteredCandidates &filtered,
                                        std::uint64_t seed, std::int64_t count);
