@@ -54,8 +54,8 @@ class Engine {
   // Its weights are those that the first bank of options.space has for it, so that the scores are
   // FilterCandidates' with one bank; for a candidate outside the space, or a space that is not
   // scored as a whole, weights of its own drawn from options.seed.
-  // Stops between two TFMEMs. Throws as SelectModel, and Error(kInvalidArgument) for an
-  // architecture that is none.
+  // Stops between two TFMEMs, knas within one. Throws as SelectModel, and Error(kInvalidArgument)
+  // for an architecture that is none.
   virtual ScoreResult ScoreCandidate(Table &&table, const SelectionOptions &options,
                                      const std::string &architecture,
                                      const std::vector<Tfmem> &tfmems,

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <stop_token>
 #include <utility>
 
 #include "core/data/embedding.h"
@@ -45,10 +45,11 @@ class ScoringRows {
 
 // Thread-safe: called by the threads of the filtering phase.
 double ScoreDirectly(Tfmem tfmem, const InitialWeights &weights, const ScoringRows &rows,
-                     std::uint64_t perturbation_seed) {
+                     std::uint64_t perturbation_seed, const std::stop_token &stop) {
   const EngineThreadScope scope;
   DirectOptions options;
   options.perturbation_seed = perturbation_seed;
+  options.stop = stop;
   return DirectScore(tfmem, weights, rows.of(tfmem), options);
 }
 
@@ -116,7 +117,8 @@ FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &op
   return trails::FilterCandidates(
       request, rows.batch(),
       [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
-        return ScoreDirectly(tfmem, weights, rows, options.seed + static_cast<std::uint64_t>(bank));
+        return ScoreDirectly(tfmem, weights, rows, options.seed + static_cast<std::uint64_t>(bank),
+                             control.stop);
       },
       until, control);
 }
@@ -170,7 +172,8 @@ ScoreResult ScoreTable(Table &&table, const SelectionOptions &options,
       WeightsOf(widths, options, rows.batch().inputs, rows.batch().outputs);
   for (const Tfmem tfmem : tfmems) {
     interrupt.Check();
-    result.scores.push_back(ReportedScore(ScoreDirectly(tfmem, weights, rows, options.seed)));
+    result.scores.push_back(
+        ReportedScore(ScoreDirectly(tfmem, weights, rows, options.seed, control.stop)));
   }
   return result;
 }

@@ -178,12 +178,17 @@ is($standby->safe_psql('postgres', $evaluate), $node->safe_psql('postgres', $eva
 is($standby->safe_psql('postgres', "SELECT trails.classes('late')"), '{x,y}', 'and knows its classes');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM trails.predict_batch('late', 'small', 'id')"),
 	2000, 'and predicts in blocks');
+my $filter = q{SELECT string_agg(architecture, ' ' ORDER BY rank) FROM trails.filter_candidates('small', 't', exclude => '{id}', k => 20)};
+my $score = q{SELECT count(score) FROM trails.score('small', 't', '64-32', '{synflow,params}')};
 for my $case (
 	[ $standby, '', 'on a standby' ],
 	[ $node, 'SET default_transaction_read_only = on; ', 'in a read-only transaction' ])
 {
 	my ($where, $settings, $name) = @$case;
 	is($where->safe_psql('postgres', $settings . $predictions), $kept, "predict works $name");
+	is($where->safe_psql('postgres', $settings . $filter), $node->safe_psql('postgres', $filter),
+		"filter_candidates gives the same $name");
+	is($where->safe_psql('postgres', $settings . $score), 2, "score works $name");
 	for my $call ("trails.model_selection('small', 't')", "trails.drop_model('late')",
 		"trails.rename_model('late', 'x')", "trails.grant_model('late', 'public')",
 		"trails.add_search_space('x', '{8}', 1, 1)")

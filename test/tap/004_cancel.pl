@@ -70,6 +70,19 @@ for my $phase (@phases)
 	is(threads(), 1, "no thread outlives a run cancelled in $phase");
 }
 
+# ---- The filtering phase alone, whatever it scores: the whole space at once, or one by one.
+
+for my $tfmem (qw(grasp knas))
+{
+	local $run_in{filtering} = "SELECT count(*) FROM trails.filter_candidates('small', 't', n => 100000, "
+	  . qq{space => 'mlp20', tfmem => '$tfmem', options => '{"banks": 16}')};
+	my @delays = map { cancel_in('filtering', 'cancel', $by_user) } 1 .. $tries;
+	my $median = median(@delays);
+	cmp_ok($median, '<', 250,
+		sprintf("filter_candidates by $tfmem ends within 250 ms of a cancel (median %.0f ms)", $median));
+	is(threads(), 1, "no thread outlives it");
+}
+
 # ---- statement_timeout. What the statement does when it strikes is asked of another session.
 
 for my $case ([ reading => 200 ], [ filtering => 400 ], [ refinement => 700 ], [ final => 0 ])

@@ -4,6 +4,8 @@
 // May touch: Torch, src/core/filtering.
 #pragma once
 
+#include <stop_token>
+
 #include "core/tfmem/network.h"
 #include "trails/options.h"
 
@@ -20,8 +22,8 @@ double GradientScore(Tfmem tfmem, const DirectNetwork &network, const DirectBatc
 double NtkTrace(const DirectNetwork &network, const DirectBatch &batch);
 double NtkConditionNumber(const DirectNetwork &network, const DirectBatch &batch);
 
-// knas.
-double Knas(const DirectNetwork &network, const DirectBatch &batch);
+// knas. Throws Error(kCancelled) on stop.
+double Knas(const DirectNetwork &network, const DirectBatch &batch, const std::stop_token &stop);
 
 // weight_norm, of any network.
 double WeightNormOf(const DirectNetwork &network);

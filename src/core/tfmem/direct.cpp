@@ -38,13 +38,14 @@ double ScoreWithoutRows(Tfmem tfmem, const InitialWeights &weights, at::ScalarTy
   }
 }
 
-double ScoreOnRows(Tfmem tfmem, const DirectNetwork &network, const DirectBatch &batch) {
+double ScoreOnRows(Tfmem tfmem, const DirectNetwork &network, const DirectBatch &batch,
+                   const std::stop_token &stop) {
   if (tfmem == Tfmem::kNasWot || tfmem == Tfmem::kNasWotPlain) return NasWot(network, batch);
   if (network.batch_norm() && !batch.RowsDiffer()) return kInvalidScore;
   switch (tfmem) {
     case Tfmem::kNtkTrace: return NtkTrace(network, batch);
     case Tfmem::kNtkCondNum: return NtkConditionNumber(network, batch);
-    case Tfmem::kKnas: return Knas(network, batch);
+    case Tfmem::kKnas: return Knas(network, batch, stop);
     default: return GradientScore(tfmem, network, batch);
   }
 }
@@ -72,7 +73,7 @@ double DirectScore(Tfmem tfmem, const InitialWeights &weights, const ScoringBatc
     const bool batch_norm =
         tfmem == Tfmem::kNasWot || (tfmem != Tfmem::kNasWotPlain && options.batch_norm);
     score = ScoreOnRows(tfmem, MakeNetwork(weights, precision, batch_norm),
-                        MakeBatch(batch, options.inputs, precision));
+                        MakeBatch(batch, options.inputs, precision), options.stop);
   }
   return std::isfinite(score) ? score : kInvalidScore;
 }

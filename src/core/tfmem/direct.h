@@ -49,6 +49,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <vector>
 
 #include "core/filtering/scoring_batch.h"
@@ -69,15 +70,18 @@ struct DirectOptions {
   // The batch's inputs in double, [rows, inputs]; empty: ScoringBatch::x. For the golden files,
   // whose inputs are products that no float holds.
   std::vector<double> inputs;
+  // knas looks at it before each of its 50 mini-batches, no other TFMEM does.
+  std::stop_token stop;
 };
 
 // The score of the candidate with these weights. `batch` may be empty where Traits(tfmem).data is
 // kNothing; any number of rows and outputs else. Thread-safe; runs on the calling thread and the
-// threads that Torch was given. Cannot be interrupted.
+// threads that Torch was given. Cannot be interrupted, but for knas by options.stop.
 // Cost: 430 inputs, 32 rows, double: 64-128-64-32 takes 0.3 (synflow) to 1.4 ms, grasp 3;
 // 512-512-512-512 takes 3 to 12 ms, grasp 23; knas 50 times a small batch. Memory: some 10 times
 // weights and activations.
-// Throws Error(kInternal) when weights and batch do not fit each other, std::bad_alloc.
+// Throws Error(kInternal) when weights and batch do not fit each other, Error(kCancelled),
+// std::bad_alloc.
 double DirectScore(Tfmem tfmem, const InitialWeights &weights, const ScoringBatch &batch,
                    const DirectOptions &options);
 

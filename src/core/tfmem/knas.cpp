@@ -6,6 +6,7 @@
 
 #include "core/filtering/trie_pass.h"
 #include "core/tfmem/definitions.h"
+#include "trails/error.h"
 
 namespace trails {
 namespace {
@@ -36,11 +37,12 @@ at::Tensor FirstEntries(const DirectNetwork &network, const std::vector<at::Tens
 
 }  // namespace
 
-double Knas(const DirectNetwork &network, const DirectBatch &batch) {
+double Knas(const DirectNetwork &network, const DirectBatch &batch, const std::stop_token &stop) {
   const std::vector<at::Tensor> tensors = TensorsLookedAt(network);
   if (tensors.empty() || batch.rows() < kMiniBatches * kMiniBatchRows) return kInvalidScore;
   std::vector<at::Tensor> snapshots;
   for (std::int64_t k = 0; k < kMiniBatches; ++k) {
+    if (stop.stop_requested()) throw Error(ErrorKind::kCancelled, "scoring was cancelled");
     const DirectBatch mini_batch = batch.Slice(k * kMiniBatchRows, kMiniBatchRows);
     if (network.batch_norm() && !mini_batch.RowsDiffer()) return kInvalidScore;
     const at::Tensor entries = FirstEntries(network, tensors, mini_batch);

@@ -26,8 +26,8 @@ DirectNetwork LoadWeights(const InitialWeights &weights, at::ScalarType precisio
   DirectNetwork network;
   for (std::size_t layer = 0; layer < weights.weight.size(); ++layer) {
     const std::int64_t in = weights.dims[layer], out = weights.dims[layer + 1];
-    network.weight.push_back(Copy(weights.weight[layer], {out, in}, at::kFloat, precision));
-    network.bias.push_back(Copy(weights.bias[layer], {out}, at::kFloat, precision));
+    network.weight.push_back(Copy(weights.weight[layer], {out, in}, at::kDouble, precision));
+    network.bias.push_back(Copy(weights.bias[layer], {out}, at::kDouble, precision));
   }
   return network;
 }

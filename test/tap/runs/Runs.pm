@@ -20,13 +20,13 @@ our %run_in = (
 	reading => q{SELECT * FROM trails.model_selection('endless', 't', budget => '5 min')},
 	encoding => q{SELECT * FROM trails.model_selection('many', 't', budget => '5 min')},
 	filtering => q{SELECT * FROM trails.model_selection('small', 't', budget => '5 min',
-space => 'mlp20', tfmem => 'synflow', n => 160000, k => 1, u => 1)},
+space => 'mlp20', tfmem => 'grasp', n => 160000, k => 1, u => 1, options => '{"banks": 16}')},
 	refinement => q{SELECT * FROM trails.model_selection('small', 't', budget => '5 min')},
 	final => q{SELECT * FROM trails.model_selection('much_to_judge', 't', budget => '5 min',
 split => 'part', space => 'wide', n => 1, k => 1, u => 1)},
-	# As many candidates as there are take about a second to store.
+	# As many candidates as there are take about half a second to store.
 	storing => q{SELECT * FROM trails.model_selection('small', 't', budget => '5 min',
-space => 'narrow', n => 299592, k => 1, u => 1)},
+space => 'narrow', n => 299592, k => 1, u => 1, options => '{"keep_candidates": 299592}')},
 );
 
 # init: passed on to PostgreSQL::Test::Cluster's init.
