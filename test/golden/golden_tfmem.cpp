@@ -136,7 +136,7 @@ void CheckNet(Tally *tally, const GoldenNet &net, const json &golden, const std:
   }
   const std::vector<std::int64_t> first_ids(net.ids.begin(), net.ids.begin() + net.nfield);
   CompareRow(&same, first_ids, check.at("ids_row0"), 0, "ids_row0");
-  const std::vector<float> first_weights(weights.weight[0].begin(), weights.weight[0].begin() + 3);
+  const std::vector<double> first_weights(weights.weight[0].begin(), weights.weight[0].begin() + 3);
   CompareRow(&same, first_weights, check.at("W1_first3"), 0, "W1_first3");
   CompareRow(&same, FirstLogits(net, true), check.at("logits_row0_bn"), kLogitTolerance,
              "logits_row0_bn");

@@ -240,11 +240,10 @@ TEST(FlowPass, AgreesWithTheScorersOfOneCandidate) {
   WholeSpace space({"space", {16, 64, 200}, 1, 4}, 100, 2);
   space.Score();
   for (std::int64_t i = 0; i < SpaceSize(space.space); ++i) {
-    // Slices are rounded to float, hence the tolerance.
     const InitialWeights slice = space.bank.Slice(CandidateAt(space.space, i));
     const auto at = static_cast<std::size_t>(i);
-    EXPECT_NEAR(space.synflow[at] / Synflow(slice), 1, 1e-6);
-    EXPECT_NEAR(space.weight_norm[at] / WeightNorm(slice), 1, 1e-6);
+    EXPECT_NEAR(space.synflow[at] / Synflow(slice), 1, kTolerance);
+    EXPECT_NEAR(space.weight_norm[at] / WeightNorm(slice), 1, kTolerance);
   }
 }
 

@@ -66,8 +66,8 @@ struct NaiveScore {
 
 // The layer's pre-activations [rows][units], normalised over the rows where asked for.
 std::vector<std::vector<double>> NaiveLayer(const std::vector<std::vector<double>> &h,
-                                            const std::vector<float> &weight,
-                                            const std::vector<float> &bias, bool batch_norm) {
+                                            const std::vector<double> &weight,
+                                            const std::vector<double> &bias, bool batch_norm) {
   const std::size_t rows = h.size(), fan_in = h[0].size(), units = bias.size();
   std::vector<std::vector<double>> y(rows, std::vector<double>(units));
   for (std::size_t unit = 0; unit < units; ++unit) {
@@ -296,17 +296,18 @@ TEST(FullSpace, CountsEveryCandidateOnce) {
   }
 }
 
+// Of several seconds of work, the cancel comes in the first tenth.
 TEST(FullSpace, StopsSoonAfterACancel) {
   ControlledRun run;
   const ScoringBatch batch = RandomBatch(32, 100, 2, 3);
   Clock::time_point asked;
   std::jthread other([&] {
-    while (run.progress.candidates_scored == 0) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
     asked = Clock::now();
     run.stop.request_stop();
   });
-  EXPECT_THROW(ScoreFullSpace(test::kMlp20, {Tfmem::kNasWot}, batch, 100, 2, kSeed, 0, 1,
-                              Clock::time_point::max(), run.control),
+  EXPECT_THROW(ScoreFullSpace(test::kMlp20, {Tfmem::kNasWot, Tfmem::kGradNorm}, batch, 100, 2,
+                              kSeed, 0, 1, Clock::time_point::max(), run.control),
                Error);
   const Clock::time_point ended = Clock::now();
   other.join();

@@ -27,9 +27,7 @@ double SumOfOutputs(const InitialWeights &weights) {
       for (std::size_t unit = 0; unit < output.size(); ++unit) {
         output[unit] = std::fabs(weights.bias[layer][unit]);
         for (std::size_t i = 0; i < input.size(); ++i) {
-          output[unit] +=
-              static_cast<double>(std::fabs(weights.weight[layer][unit * input.size() + i])) *
-              input[i];
+          output[unit] += std::fabs(weights.weight[layer][unit * input.size() + i]) * input[i];
         }
         if (layer + 1 < weights.weight.size()) output[unit] = std::max(output[unit], 0.0);
       }
@@ -45,9 +43,9 @@ double SumOfOutputs(const InitialWeights &weights) {
 double SynflowBySilencingEachWeight(InitialWeights weights) {
   double score = 0;
   const double whole = SumOfOutputs(weights);
-  for (std::vector<float> &layer : weights.weight) {
-    for (float &weight : layer) {
-      const float kept = std::exchange(weight, 0.0f);
+  for (std::vector<double> &layer : weights.weight) {
+    for (double &weight : layer) {
+      const double kept = std::exchange(weight, 0.0);
       score += std::fabs(whole - SumOfOutputs(weights));
       weight = kept;
     }
@@ -68,7 +66,7 @@ TEST(Synflow, EqualsItsDefinition) {
 
 TEST(Synflow, ByHand) {
   // R = 4 (2 (3 + 5) + 1): the first layer's weight carries 6 of it a row, the second's 16.
-  const InitialWeights weights{{1, 1, 1}, {{-3.0f}, {2.0f}}, {{5.0f}, {-1.0f}}};
+  const InitialWeights weights{{1, 1, 1}, {{-3.0}, {2.0}}, {{5.0}, {-1.0}}};
   EXPECT_EQ(SumOfOutputs(weights), 4 * 17);
   EXPECT_EQ(Synflow(weights), 4 * (6 + 16));
 }
@@ -81,7 +79,7 @@ TEST(Synflow, SilentUnitsCarryOnlyTheirBias) {
 }
 
 TEST(WeightNorm, ByHand) {
-  const InitialWeights weights{{2, 1, 1}, {{3.0f, -4.0f}, {-2.0f}}, {{9.0f}, {9.0f}}};
+  const InitialWeights weights{{2, 1, 1}, {{3.0, -4.0}, {-2.0}}, {{9.0}, {9.0}}};
   EXPECT_EQ(WeightNorm(weights), 5 + 2);
 }
 
@@ -95,10 +93,10 @@ TEST(DrawWeights, KeepsToItsBoundsAndShapes) {
     ASSERT_EQ(weights.bias[layer].size(), out);
     RandomStream stream(42 * 1000 + 11 + layer);
     EXPECT_EQ(weights.weight[layer][0], stream.Symmetric(std::sqrt(6.0 / weights.dims[layer])));
-    for (const float weight : weights.weight[layer]) {
+    for (const double weight : weights.weight[layer]) {
       EXPECT_LE(std::fabs(weight), static_cast<float>(std::sqrt(6.0 / weights.dims[layer])));
     }
-    for (const float bias : weights.bias[layer]) {
+    for (const double bias : weights.bias[layer]) {
       EXPECT_LE(std::fabs(bias), static_cast<float>(1 / std::sqrt(weights.dims[layer])));
     }
   }

@@ -78,12 +78,12 @@ TEST(WeightBank, SlicesAreNestedAndScaledByTheirFanIn) {
   EXPECT_EQ(narrow.dims, (std::vector<std::int32_t>{20, 16, 3, 5}));
   ASSERT_EQ(narrow.weight.size(), 3U);
   EXPECT_EQ(narrow.weight[0][15 * 20 + 19], wide.weight[0][15 * 20 + 19]);
-  EXPECT_FLOAT_EQ(narrow.weight[1][2 * 16 + 15] * 4 / std::sqrt(6.0f),
-                  wide.weight[1][2 * 50 + 15] * std::sqrt(50.0f / 6.0f));
-  EXPECT_FLOAT_EQ(narrow.bias[1][2] * 4, wide.bias[1][2] * std::sqrt(50.0f));
+  EXPECT_DOUBLE_EQ(narrow.weight[1][2 * 16 + 15] * 4 / std::sqrt(6.0),
+                   wide.weight[1][2 * 50 + 15] * std::sqrt(50.0 / 6.0));
+  EXPECT_DOUBLE_EQ(narrow.bias[1][2] * 4, wide.bias[1][2] * std::sqrt(50.0));
   // The output layer's bank is that of every depth.
-  EXPECT_FLOAT_EQ(narrow.weight[2][4 * 3 + 2] * std::sqrt(3.0f),
-                  wide.weight[3][4 * 21 + 2] * std::sqrt(21.0f));
+  EXPECT_DOUBLE_EQ(narrow.weight[2][4 * 3 + 2] * std::sqrt(3.0),
+                   wide.weight[3][4 * 21 + 2] * std::sqrt(21.0));
 }
 
 TEST(WeightBank, DrawsUniformNumbersAnotherBankOthers) {
@@ -97,10 +97,10 @@ TEST(WeightBank, DrawsUniformNumbersAnotherBankOthers) {
   double squares = 0;
   double products = 0;
   for (std::size_t i = 0; i < slice.weight[1].size(); ++i) {
-    const double weight = double{slice.weight[1][i]} / WeightScale(512);
+    const double weight = slice.weight[1][i] / WeightScale(512);
     sum += weight;
     squares += weight * weight;
-    products += weight * double{slice.weight[2][i]} / WeightScale(512);
+    products += weight * slice.weight[2][i] / WeightScale(512);
   }
   const double count = static_cast<double>(slice.weight[1].size());
   EXPECT_NEAR(sum / count, 0, 5 * std::sqrt(1 / (3 * count)));

@@ -98,10 +98,10 @@ InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std:
     const double bias_bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
     RandomStream weight_stream(seed * kTags + kWeightTag + layer);
     RandomStream bias_stream(seed * kTags + kBiasTag + layer);
-    std::vector<float> bias(static_cast<std::size_t>(weights.dims[layer]));
-    std::vector<float> weight(bias.size() * static_cast<std::size_t>(fan_in));
-    for (float &entry : weight) entry = weight_stream.Symmetric(weight_bound);
-    for (float &entry : bias) entry = bias_stream.Symmetric(bias_bound);
+    std::vector<double> bias(static_cast<std::size_t>(weights.dims[layer]));
+    std::vector<double> weight(bias.size() * static_cast<std::size_t>(fan_in));
+    for (double &entry : weight) entry = weight_stream.Symmetric(weight_bound);
+    for (double &entry : bias) entry = bias_stream.Symmetric(bias_bound);
     weights.weight.push_back(std::move(weight));
     weights.bias.push_back(std::move(bias));
   }
@@ -114,10 +114,10 @@ double Synflow(const InitialWeights &weights) {
   for (std::size_t layer = 0; layer < layers; ++layer) {
     const auto layers_above = static_cast<double>(layers - layer - 1);
     std::vector<double> next;
-    const float *weight = weights.weight[layer].data();
-    for (const float bias : weights.bias[layer]) {
-      double sum = layers_above * std::fabs(static_cast<double>(bias));
-      for (const double from : flow) sum += std::fabs(static_cast<double>(*weight++)) * from;
+    const double *weight = weights.weight[layer].data();
+    for (const double bias : weights.bias[layer]) {
+      double sum = layers_above * std::fabs(bias);
+      for (const double from : flow) sum += std::fabs(*weight++) * from;
       next.push_back(sum);
     }
     flow = std::move(next);
@@ -127,11 +127,9 @@ double Synflow(const InitialWeights &weights) {
 
 double WeightNorm(const InitialWeights &weights) {
   double norm = 0;
-  for (const std::vector<float> &layer : weights.weight) {
+  for (const std::vector<double> &layer : weights.weight) {
     double squares = 0;
-    for (const float weight : layer) {
-      squares += static_cast<double>(weight) * static_cast<double>(weight);
-    }
+    for (const double weight : layer) squares += weight * weight;
     norm += std::sqrt(squares);
   }
   return norm;

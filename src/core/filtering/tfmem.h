@@ -19,8 +19,8 @@ namespace trails {
 // The weights of one candidate at initialisation: dims = inputs, hidden widths, outputs.
 struct InitialWeights {
   std::vector<std::int32_t> dims;
-  std::vector<std::vector<float>> weight;  // [layer][out * in], row-major
-  std::vector<std::vector<float>> bias;    // [layer][out]
+  std::vector<std::vector<double>> weight;  // [layer][out * in], row-major
+  std::vector<std::vector<double>> bias;    // [layer][out]
 };
 
 // Rows of ones that the flows (synflow, express_flow) are defined on: a factor of the score.

@@ -157,16 +157,15 @@ InitialWeights WeightBank::Slice(const HiddenWidths &widths) const {
     const std::int32_t layer = is_output ? output_layer() : static_cast<std::int32_t>(at);
     const std::int32_t fan_in = slice.dims[at - 1];
     const std::ptrdiff_t columns = padded_columns(layer);
-    std::vector<float> weight;
-    std::vector<float> bias;
+    std::vector<double> weight;
+    std::vector<double> bias;
     for (std::int32_t unit = 0; unit < slice.dims[at]; ++unit) {
       const std::int32_t row = slot(!is_output, unit);
-      bias.push_back(static_cast<float>(BiasScale(fan_in) * this->bias(layer)[row]));
+      bias.push_back(BiasScale(fan_in) * this->bias(layer)[row]);
       const float *const block = forward_panel(layer) + row / kBlock * columns * kBlock;
       for (std::int32_t from = 0; from < fan_in; ++from) {
         const std::ptrdiff_t column = slot(at > 1, from);
-        weight.push_back(
-            static_cast<float>(WeightScale(fan_in) * block[column * kBlock + row % kBlock]));
+        weight.push_back(WeightScale(fan_in) * block[column * kBlock + row % kBlock]);
       }
     }
     slice.weight.push_back(std::move(weight));
