@@ -131,8 +131,10 @@ std::int32_t ExpectReference(const Setting &setting, const WeightBank &bank,
     if (of_tfmem.size() < 16) continue;
     const auto middle = of_tfmem.begin() + static_cast<std::ptrdiff_t>(of_tfmem.size() / 2);
     std::nth_element(of_tfmem.begin(), middle, of_tfmem.end());
-    // A second derivative loses a digit where few rows make 1 / std large.
-    EXPECT_LE(*middle, tfmem == Tfmem::kGrasp ? 1e-6 : 5e-7) << "median error of " << Name(tfmem);
+    // A second derivative loses a digit where few rows make 1 / std large; each layer adds some.
+    const double limit = tfmem == Tfmem::kGrasp ? 1e-6 : 5e-7;
+    EXPECT_LE(*middle, limit * std::max(1.0, setting.space.max_layers / 4.0))
+        << "median error of " << Name(tfmem);
   }
   return static_cast<std::int32_t>(errors[Tfmem::kGradNorm].size());
 }

@@ -31,8 +31,6 @@ constexpr std::int32_t kMostOutputs = 1'000;
 
 // Doubles of a unit that FlowPass keeps for each prefix, at most; in 8 layers.
 constexpr std::int64_t kFlowColumns = 16;
-// Arrays of a layer's units and the batch's rows that GradientPass keeps for each prefix.
-constexpr std::int64_t kGradientArrays = 4;
 
 // What one call of TriePass::Score scores.
 struct Prefix {
@@ -219,7 +217,7 @@ bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t o
     pass = std::max(pass, PatternPass::Bytes(space, inputs, kScoringRows, threads));
   }
   if (gradients) {
-    pass = std::max(pass, units * kGradientArrays * kScoringRows * std::int64_t{sizeof(float)});
+    pass = std::max(pass, GradientPass::Bytes(space, inputs, outputs, kScoringRows, threads));
   }
   return WeightBank::Bytes(space, inputs, outputs, gradients) + pass <= kMostBytes;
 }
