@@ -131,23 +131,36 @@ TEST(Engine, AFixedPlanGivesTheSameBytesWhateverTheThreads) {
   EXPECT_NE(Select(generated, options, run).artefact, results[0].artefact);
 }
 
-TEST(Engine, CandidatesStandByRankAndTheUntrainedHaveNoRung) {
+TEST(Engine, TrainedCandidatesAreReportedFirstThenTheBestOfTheOthers) {
   const GeneratedOptions generated{.rows = 800};
   SelectionOptions options = FixedOptions(generated, 3, 1);
   options.tfmem = Tfmem::kParams;
+  options.keep_candidates = 5;
   const ControlledRun run;
   const SelectionResult result = Select(generated, options, run);
-  ASSERT_EQ(result.candidates.size(), 12U);
+  EXPECT_EQ(result.candidates_scored, 12);
+  ASSERT_EQ(result.candidates.size(), 8U);
+  std::set<std::int32_t> ranks;
   for (std::size_t c = 0; c < result.candidates.size(); ++c) {
     const CandidateResult &row = result.candidates[c];
-    EXPECT_EQ(row.rank, static_cast<std::int32_t>(c) + 1);
+    EXPECT_TRUE(ranks.insert(row.rank).second) << c;
     EXPECT_EQ(row.rung < 0, c >= 3) << c;
     EXPECT_EQ(std::isnan(row.metric), c >= 3) << c;
-    if (c > 0) {
-      EXPECT_LE(row.score, result.candidates[c - 1].score);
-    }
     EXPECT_EQ(row.score, static_cast<double>(row.params));
+    for (const CandidateResult &other : result.candidates) {
+      if (row.rank < other.rank) {
+        EXPECT_GE(row.score, other.score);
+      }
+    }
+    if (c > 3) {
+      EXPECT_GT(row.rank, result.candidates[c - 1].rank);
+    }
   }
+  // The others are the best of those that were not trained: no rank before theirs is missing.
+  for (std::int32_t rank = 1; rank <= result.candidates.back().rank; ++rank) {
+    EXPECT_TRUE(ranks.contains(rank)) << rank;
+  }
+  for (const EpochResult &epoch : result.epochs) EXPECT_LT(epoch.candidate, 3);
 }
 
 // Three tries each, because another process may take the CPU at the wrong moment.
