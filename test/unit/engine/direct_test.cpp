@@ -85,11 +85,11 @@ double PlainLoss(const InitialWeights &weights, const ScoringBatch &batch, bool 
     rows.emplace_back(first, first + batch.inputs);
   }
   for (std::size_t layer = 0; layer < weights.weight.size(); ++layer) {
-    const std::vector<float> &bias = weights.bias[layer];
+    const std::vector<double> &bias = weights.bias[layer];
     for (std::vector<double> &row : rows) {
       std::vector<double> next(bias.begin(), bias.end());
       for (std::size_t i = 0; i < next.size() * row.size(); ++i) {
-        next[i / row.size()] += static_cast<double>(weights.weight[layer][i]) * row[i % row.size()];
+        next[i / row.size()] += weights.weight[layer][i] * row[i % row.size()];
       }
       row = std::move(next);
     }
@@ -123,15 +123,15 @@ double PlainLoss(const InitialWeights &weights, const ScoringBatch &batch, bool 
 std::vector<std::vector<double>> Differences(InitialWeights weights, const ScoringBatch &batch,
                                              bool batch_norm) {
   std::vector<std::vector<double>> gradients;
-  for (std::vector<float> &layer : weights.weight) {
+  for (std::vector<double> &layer : weights.weight) {
     gradients.emplace_back();
-    for (float &weight : layer) {
-      const float kept = weight;
-      weight = kept + 1e-4f;
-      const double step_up = static_cast<double>(weight) - static_cast<double>(kept);
+    for (double &weight : layer) {
+      const double kept = weight;
+      weight = kept + 1e-4;
+      const double step_up = weight - kept;
       const double up = PlainLoss(weights, batch, batch_norm);
-      weight = kept - 1e-4f;
-      const double step_down = static_cast<double>(kept) - static_cast<double>(weight);
+      weight = kept - 1e-4;
+      const double step_down = kept - weight;
       const double down = PlainLoss(weights, batch, batch_norm);
       weight = kept;
       gradients.back().push_back((up - down) / (step_up + step_down));
@@ -150,8 +150,7 @@ TEST_F(DirectScoreTest, FollowsTheDifferencesOfThePlainLoss) {
       for (std::size_t layer = 0; layer < gradients.size(); ++layer) {
         double squares = 0;
         for (std::size_t i = 0; i < gradients[layer].size(); ++i) {
-          const double product =
-              static_cast<double>(weights.weight[layer][i]) * gradients[layer][i];
+          const double product = weights.weight[layer][i] * gradients[layer][i];
           squares += gradients[layer][i] * gradients[layer][i];
           plain += product;
           snip += std::fabs(product);
