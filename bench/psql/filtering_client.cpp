@@ -56,9 +56,10 @@ void Run(char **words) {
   for (const std::string &architecture : result.architectures) {
     best += (best.empty() ? "" : " ") + architecture;
   }
-  fmt::print("{:.4f}\t{:.4f}\t{:.4f}\t{:.4f}\t{}\t{}\n", result.seconds.reading,
-             result.seconds.encoding, result.seconds.filtering, control.elapsed_seconds(),
-             result.candidates_scored, best);
+  fmt::print("{:.4f}\t{:.4f}\t{:.4f}\t{:.4f}\t{:.4f}\t{}\t{}\n", result.seconds.reading,
+             result.seconds.encoding, result.drawing_seconds,
+             result.seconds.filtering - result.drawing_seconds / options.threads,
+             control.elapsed_seconds(), result.candidates_scored, best);
 }
 
 }  // namespace

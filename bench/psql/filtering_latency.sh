@@ -41,7 +41,8 @@ declare -A published_out=(
 )
 
 # in_database CALLS: runs filter_candidates CALLS times in one new session. Sets best, and lines:
-# a line a call, of seconds in all, reading, encoding, filtering, and the candidates scored.
+# a line a call, of seconds in all, reading, encoding, drawing weights, computing, and the candidates
+# scored. Drawing is of one thread: with several, their mean.
 in_database() {
   local statements=(--command="SET trails.threads = $threads" --command="SET client_min_messages = debug1"
     --command='\timing on') i out
@@ -52,8 +53,8 @@ in_database() {
   done
   out=$("$pg_bindir/psql" --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 \
     "${statements[@]}" 2>&1) || fail "$out"
-  lines=$(awk '/candidates were scored$/ { scored = $2 }
-    /^DETAIL: +Reading took / { gsub(/[a-zA-Z,:]/, " "); phases = $1 " " $2 " " $3 }
+  lines=$(awk -v threads="$threads" '/candidates were scored$/ { scored = $2 }
+    /^DETAIL: +Reading took / { gsub(/[a-zA-Z,:]/, " "); phases = $1 " " $2 " " $4 / threads " " $3 - $4 / threads }
     /^Time: / && phases != "" { print $2 / 1000, phases, scored; phases = "" }' <<<"$out")
   [ "$(wc -l <<<"$lines")" -eq "$1" ] || fail "not $1 calls in: $out"
   best=$(grep -E '^[0-9]+(-[0-9]+)+$' <<<"$out" | tail -n 10 | paste -sd ' ' -)
@@ -66,8 +67,8 @@ in_client() {
   for ((i = 0; i < $1; i++)); do
     line=$("$client" "$source" "$target" split "$space" jacflow "$sampler" \
       "${n/NULL/all}" 1 "$threads" 1) || fail "the client failed"
-    lines+=$(awk -F '\t' '{ print $4, $1, $2, $3, $5 }' <<<"$line")$'\n'
-    best=$(cut -f 6 <<<"$line")
+    lines+=$(awk -F '\t' '{ print $5, $1, $2, $3, $4, $6 }' <<<"$line")$'\n'
+    best=$(cut -f 7 <<<"$line")
   done
   lines=${lines%$'\n'}
 }
@@ -75,26 +76,26 @@ in_client() {
 # row WHERE: the medians of `lines`, which the first of a warm session is not in.
 row() {
   local column cells=()
-  for column in 1 2 3 4 5; do cells+=("$(cut -d ' ' -f $column <<<"$lines" | quantile 0.5)"); done
+  for column in 1 2 3 4 5 6; do cells+=("$(cut -d ' ' -f $column <<<"$lines" | quantile 0.5)"); done
   awk -v what="$table, $space" -v where="$1" -v all="${cells[0]}" -v read="${cells[1]}" \
-    -v encode="${cells[2]}" -v score="${cells[3]}" -v models="${cells[4]}" 'BEGIN {
-      printf "| %s | %d | %s | %.3f | %.3f | %.3f | %.3f | %.4f | %.4f |\n", what, models, where, all,
-             read, encode, score, 1000 * all / models, 1000 * score / models }'
+    -v encode="${cells[2]}" -v draw="${cells[3]}" -v score="${cells[4]}" -v models="${cells[5]}" 'BEGIN {
+      printf "| %s | %d | %s | %.3f | %.3f | %.3f | %.3f | %.3f | %.4f |\n", what, models, where, all,
+             read, encode, draw, score, 1000 * all / models }'
 }
 
 # published WHERE ALL RETRIEVAL PREPROCESSING INITIALISATION COMPUTE
 published() {
-  awk -v what="$table" -v where="$1" -v all="$2" -v read="$3" -v encode="$4" -v score="$5" \
-    -v compute="$6" 'BEGIN { score += compute
-      printf "| %s | 5000 | %s | %.2f | %.2f | %.2f | %.2f | %.1f | %.1f |\n", what, where, all, read,
-             encode, score, all / 5, score / 5 }'
+  awk -v what="$table" -v where="$1" -v all="$2" -v read="$3" -v encode="$4" -v draw="$5" \
+    -v score="$6" 'BEGIN {
+      printf "| %s | 5000 | %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.1f |\n", what, where, all, read,
+             encode, draw, score, all / 5 }'
 }
 
 bench_start
 echo "Seconds, medians of $repeats, $threads threads."
 echo
-echo "| table, space | candidates | where | in all | retrieval | preprocessing |" \
-  "initialisation and compute | ms a candidate | of it initialisation and compute |"
+echo "| table, space | candidates | where | in all | retrieval | preprocessing | initialisation |" \
+  "compute | ms a candidate |"
 echo "|---|---|---|---|---|---|---|---|---|"
 status=0
 for pair in "${pairs[@]}"; do

@@ -22,7 +22,7 @@ namespace trails {
 inline constexpr const char *kVersion = "0.1.0";  // as in trails.control
 
 // Raise it whenever a header of include/trails changes meaning or layout.
-inline constexpr int kContractVersion = 5;
+inline constexpr int kContractVersion = 6;
 
 // Every function may be called from any one thread at a time, throws only trails::Error or
 // std::bad_alloc, and returns soon after control.stop is requested.

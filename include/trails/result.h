@@ -68,6 +68,7 @@ struct FilterResult {
   std::int64_t candidates_scored = 0;
   std::vector<Notice> notices;
   PhaseSeconds seconds;
+  double drawing_seconds = 0;  // of filtering: drawing initial weights, added up over the threads
 
   std::int64_t rows() const noexcept { return static_cast<std::int64_t>(architectures.size()); }
 };

@@ -138,6 +138,7 @@ FilterResult FilterTable(Table &&table, const SelectionOptions &options,
   FilteredCandidates filtered = FilterDataset(data, options, control.deadline, control);
   AddNotices(options, filtered, &result.notices);
   result.candidates_scored = std::ssize(filtered.order);
+  result.drawing_seconds = filtered.drawing_seconds;
   const auto kept = static_cast<std::size_t>(
       std::min(options.k.value_or(result.candidates_scored), result.candidates_scored));
   const std::int32_t inputs = data.fields.Plan().fields * kEmbeddingWidth;

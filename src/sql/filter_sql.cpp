@@ -127,8 +127,10 @@ TRAILS_PG_FUNCTION(trails_filter_candidates) {
   for (const Notice &notice : result.notices) Tell(notice);
   Tell({NoticeLevel::kDebug,
         fmt::format("{} candidates were scored", result.candidates_scored),
-        fmt::format("Reading took {:.4f} s, encoding {:.4f} s, filtering {:.4f} s.",
-                    result.seconds.reading, result.seconds.encoding, result.seconds.filtering),
+        fmt::format("Reading took {:.4f} s, encoding {:.4f} s, filtering {:.4f} s, of it drawing "
+                    "initial weights {:.4f} s.",
+                    result.seconds.reading, result.seconds.encoding, result.seconds.filtering,
+                    result.drawing_seconds),
         {}});
   PutRows(result, &rows);
   return Datum{0};

@@ -75,7 +75,8 @@ TEST(Options, TraitsOfTfmems) {
     const TfmemTraits &traits = Traits(tfmem);
     EXPECT_EQ(traits.name, Name(tfmem));
     EXPECT_FALSE(traits.source.empty()) << traits.name;
-    EXPECT_EQ(traits.higher_is_better, tfmem != Tfmem::kNtkCondNum) << traits.name;
+    EXPECT_EQ(traits.higher_is_better, tfmem != Tfmem::kNtkCondNum && tfmem != Tfmem::kGrasp)
+        << traits.name;
     EXPECT_EQ(traits.whole_space, tfmem != Tfmem::kKnas) << traits.name;
     EXPECT_EQ(traits.cost == TfmemCost::kManyPasses, tfmem == Tfmem::kKnas) << traits.name;
     EXPECT_EQ(traits.cost == TfmemCost::kClosedForm, tfmem >= Tfmem::kParams) << traits.name;

@@ -180,6 +180,7 @@ FilteredCandidates FilterWhole(const FilterRequest &request, std::vector<Tfmem> 
   const Interrupt interrupt(control, until);
   Ranking ranking(request, static_cast<std::size_t>(size));
   SpaceScores first_bank;
+  double drawing_seconds = 0;
   // A candidate counts once, however many banks score it.
   Progress uncounted;
   RunControl of_later_banks = control;
@@ -190,6 +191,7 @@ FilteredCandidates FilterWhole(const FilterRequest &request, std::vector<Tfmem> 
                                         request.outputs, request.seed, bank, request.threads, until,
                                         bank == 0 ? control : of_later_banks);
     if (bank > 0 && !scores.complete) break;
+    drawing_seconds += scores.drawing_seconds;
     ranking.Add(&scores);
     Interrupt(control).Check();
     if (bank == 0) first_bank = std::move(scores);
@@ -200,6 +202,7 @@ FilteredCandidates FilterWhole(const FilterRequest &request, std::vector<Tfmem> 
   if (request.n && *request.n < size) KeepTheDraw(request, &order);
   FilteredCandidates filtered = ranking.At(order);
   filtered.order = std::move(order);
+  filtered.drawing_seconds = drawing_seconds;
   filtered.whole = true;
   filtered.first_bank = std::move(first_bank);
   return filtered;
@@ -219,6 +222,7 @@ FilteredCandidates FilterOneByOne(const FilterRequest &request, const std::vecto
   for (SpaceScores &bank : scored.banks) ranking.Add(&bank);
   std::vector<std::int64_t> order = ranking.Order();
   FilteredCandidates filtered = ranking.At(order);
+  filtered.drawing_seconds = scored.drawing_seconds;
   for (std::int64_t &position : order) {
     position = IndexOf(request.space, scored.candidates[static_cast<std::size_t>(position)]);
   }

@@ -44,6 +44,7 @@ struct FilteredCandidates {
   // it is in none. The order is that of the mean ranks, not of these means.
   std::vector<double> scores;
   std::vector<std::vector<double>> parts;  // [part][candidate in that order], the same way
+  double drawing_seconds = 0;              // to draw initial weights, added up over the threads
   bool whole = false;                      // the full-space scorer was used
   SpaceScores first_bank;                  // then: for the feature table; else empty
 };

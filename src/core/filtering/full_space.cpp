@@ -247,7 +247,9 @@ SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &t
   result.scores.assign(result.tfmems.size(),
                        std::vector<double>(static_cast<std::size_t>(SpaceSize(space)), kNotScored));
   const bool gradients = std::any_of(result.tfmems.begin(), result.tfmems.end(), IsGradient);
+  const Clock::time_point drawing = Clock::now();
   const WeightBank weights(space, inputs, outputs, seed, bank, gradients);
+  result.drawing_seconds = std::chrono::duration<double>(Clock::now() - drawing).count();
   std::vector<float> perturbation;
   if (Contains(result.tfmems, Tfmem::kExpressFlow)) {
     perturbation = DrawPerturbation(inputs, seed + static_cast<std::uint64_t>(bank));
@@ -257,7 +259,7 @@ SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &t
   const auto jacflow = std::find(result.tfmems.begin(), result.tfmems.end(), Tfmem::kJacflow);
   if (jacflow != result.tfmems.end()) {
     result.scores[static_cast<std::size_t>(jacflow - result.tfmems.begin())] =
-        Jacflow(result.of(Tfmem::kNasWot), result.of(Tfmem::kSynflow));
+        Jacflow(result.of(Tfmem::kNasWot), result.of(Tfmem::kSynflow), threads);
   }
   return result;
 }

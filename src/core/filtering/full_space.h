@@ -20,6 +20,7 @@ struct SpaceScores {
   std::vector<Tfmem> tfmems;
   std::vector<std::vector<double>> scores;  // [tfmem][candidate]
   bool complete = true;                     // every candidate was scored
+  double drawing_seconds = 0;               // of it, to draw the bank
 
   const std::vector<double> &of(Tfmem tfmem) const;  // throws Error(kInternal) when not there
 };

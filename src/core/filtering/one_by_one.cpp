@@ -18,6 +18,7 @@ namespace {
 struct Proposal {
   HiddenWidths widths;
   std::vector<double> scores;
+  double drawing_seconds = 0;
 };
 
 // What the threads share: the sampler and the proposals are under one lock, scoring is not.
@@ -61,7 +62,7 @@ class Scoring {
     if (!proposals_.empty() && interrupt_.TimeIsUp()) return nullptr;
     std::optional<HiddenWidths> widths = sampler_.Propose();
     if (!widths) return nullptr;
-    return &proposals_.emplace_back(std::move(*widths), std::vector<double>());
+    return &proposals_.emplace_back(Proposal{std::move(*widths), {}, 0});
   }
 
   void ThrowIfCancelled() const {
@@ -98,7 +99,11 @@ void Scoring::Score(Proposal *proposal) const {
                                                     request_.outputs, request_.seed));
         continue;
       }
-      if (!weights) weights = weights_(proposal->widths, bank);
+      if (!weights) {
+        const Clock::time_point drawing = Clock::now();
+        weights = weights_(proposal->widths, bank);
+        proposal->drawing_seconds += std::chrono::duration<double>(Clock::now() - drawing).count();
+      }
       scores.push_back(scorer_(tfmem, *weights, bank));
     }
   }
@@ -131,7 +136,10 @@ OneByOneScores Scoring::Finish() {
       result.banks[bank].scores.push_back(std::move(scores));
     }
   }
-  for (Proposal &proposal : proposals_) result.candidates.push_back(std::move(proposal.widths));
+  for (Proposal &proposal : proposals_) {
+    result.drawing_seconds += proposal.drawing_seconds;
+    result.candidates.push_back(std::move(proposal.widths));
+  }
   return result;
 }
 

@@ -20,6 +20,7 @@ using WeightsOf = std::function<InitialWeights(const HiddenWidths &, std::int32_
 struct OneByOneScores {
   std::vector<HiddenWidths> candidates;  // in the order in which they were proposed
   std::vector<SpaceScores> banks;        // scores [tfmem][candidate in that order]
+  double drawing_seconds = 0;            // in WeightsOf, added up over the threads
 };
 
 // Scores up to `n` proposals of the sampler by `measured`, which is without jacflow, on

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <boost/sort/spreadsort/integer_sort.hpp>
 
+#include "core/data/parallel_for.h"
 #include "core/random.h"
 
 namespace trails {
@@ -66,8 +67,8 @@ std::vector<double> Ranks(std::span<const double> scores, bool higher_is_better)
   return ranks;
 }
 
-std::vector<double> Jacflow(const std::vector<double> &nas_wot,
-                            const std::vector<double> &synflow) {
+std::vector<double> Jacflow(const std::vector<double> &nas_wot, const std::vector<double> &synflow,
+                            std::int32_t threads) {
   std::vector<double> wot(nas_wot), flow(synflow);
   double candidates = 0;
   for (std::size_t i = 0; i < wot.size(); ++i) {
@@ -77,8 +78,10 @@ std::vector<double> Jacflow(const std::vector<double> &nas_wot,
       ++candidates;
     }
   }
-  const std::vector<double> wot_ranks = Ranks(wot, /*higher_is_better=*/true);
-  const std::vector<double> flow_ranks = Ranks(flow, /*higher_is_better=*/true);
+  std::vector<double> wot_ranks, flow_ranks;
+  ParallelFor(2, threads, {}, [&](std::int64_t of) {
+    (of == 0 ? wot_ranks : flow_ranks) = Ranks(of == 0 ? wot : flow, /*higher_is_better=*/true);
+  });
   std::vector<double> scores(wot.size(), kNotScored);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (std::isnan(wot[i])) continue;

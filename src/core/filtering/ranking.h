@@ -20,7 +20,8 @@ std::vector<double> Ranks(std::span<const double> scores, bool higher_is_better)
 // score, so that higher is better, in (0, 2]. Invalid where one of the two is, kNotScored where one
 // of the two is; `candidates` are those that both scored.
 // Source: Xing et al. 2024, section 3.2 (the published rank sum, not the raw sum of the code).
-std::vector<double> Jacflow(const std::vector<double> &nas_wot, const std::vector<double> &synflow);
+std::vector<double> Jacflow(const std::vector<double> &nas_wot, const std::vector<double> &synflow,
+                            std::int32_t threads = 1);
 
 // The order of candidates by the mean of their ranks over banks, best first; ties in a random order
 // by `seed`, so that no width is favoured. Candidates that some bank did not score (NaN) are left
