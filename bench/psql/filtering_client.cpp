@@ -3,7 +3,8 @@
 //
 // Usage: filtering_client RELATION TARGET SPLIT SPACE TFMEM SAMPLER N|all SEED THREADS BANKS
 // The server is the one of libpq's environment. Prints one line: seconds of data retrieval,
-// preprocessing, scoring and in all, candidates scored, and the ten best, separated by tabs.
+// preprocessing, initialisation, compute and in all, candidates scored, and the ten best, separated
+// by tabs.
 //
 // May touch: libpq (through client_table), include/trails, src/core.
 #include <fmt/format.h>
