@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <thread>
@@ -259,6 +260,34 @@ TEST(FullSpace, BringsThePartsOfJacflow) {
   EXPECT_EQ(scores.of(Tfmem::kJacflow),
             Jacflow(scores.of(Tfmem::kNasWot), scores.of(Tfmem::kSynflow)));
   EXPECT_THROW(scores.of(Tfmem::kGrasp), Error);
+}
+
+TEST(FairPrefixes, CoverEachWidthAlikeAtAnyLength) {
+  for (const SearchSpace &space : {test::kTabular, test::kMlp20, SearchSpace{"one", {5}, 1, 3},
+                                   SearchSpace{"flat", {5, 9, 12}, 1, 1}}) {
+    const auto widths = static_cast<std::ptrdiff_t>(space.widths.size());
+    const std::vector<TriePrefix> prefixes = FairPrefixes(space, 3);
+    std::vector<std::int32_t> firsts(space.widths.size()), seconds(space.widths.size());
+    std::set<std::pair<std::int32_t, std::int32_t>> seen;
+    std::int32_t alone = 0;
+    for (const TriePrefix &prefix : prefixes) {
+      EXPECT_TRUE(seen.emplace(prefix.first, prefix.second).second);
+      if (prefix.second < 0) {
+        ++alone;
+        continue;
+      }
+      ++firsts[static_cast<std::size_t>(prefix.first)];
+      ++seconds[static_cast<std::size_t>(prefix.second)];
+      for (const auto &counts : {firsts, seconds}) {
+        const auto [least, most] = std::ranges::minmax_element(counts);
+        EXPECT_LE(*most - *least, 1);
+      }
+    }
+    EXPECT_EQ(alone, space.min_layers == 1 ? widths : 0);
+    EXPECT_EQ(std::ssize(prefixes), alone + (space.max_layers > 1 ? widths * widths : 0));
+  }
+  EXPECT_NE(FairPrefixes(test::kMlp20, 1).front().first,
+            FairPrefixes(test::kMlp20, 2).front().first);
 }
 
 // What is done when the time is up before the start is one whole prefix; progress counts it.

@@ -20,38 +20,17 @@
 #include "core/filtering/ranking.h"
 #include "core/filtering/tfmem.h"
 #include "core/filtering/weight_norm.h"
-#include "core/random.h"
 
 namespace trails {
 namespace {
 
-constexpr std::uint64_t kOrderPurpose = 0x74726965;  // "trie"
 constexpr std::int64_t kMostBytes = 256'000'000;
 constexpr std::int32_t kMostOutputs = 1'000;
 
 // Doubles of a unit that FlowPass keeps for each prefix, at most; in 8 layers.
 constexpr std::int64_t kFlowColumns = 16;
 
-// What one call of TriePass::Score scores.
-struct Prefix {
-  std::int32_t first;
-  std::int32_t second;  // -1: the candidate of one layer
-};
-
-std::vector<Prefix> ShuffledPrefixes(const SearchSpace &space, std::uint64_t seed) {
-  const auto widths = static_cast<std::int32_t>(space.widths.size());
-  std::vector<Prefix> prefixes;
-  for (std::int32_t first = 0; first < widths; ++first) {
-    if (space.min_layers == 1) prefixes.push_back({first, -1});
-    for (std::int32_t second = 0; space.max_layers > 1 && second < widths; ++second) {
-      prefixes.push_back({first, second});
-    }
-  }
-  RandomStream::ForPurpose(seed, kOrderPurpose).Shuffle(prefixes.data(), std::ssize(prefixes));
-  return prefixes;
-}
-
-std::int64_t CandidatesOf(const Prefix &prefix, const SearchSpace &space) noexcept {
+std::int64_t CandidatesOf(const TriePrefix &prefix, const SearchSpace &space) noexcept {
   if (prefix.second < 0) return 1;
   const TrieIndex index(space);
   std::int64_t candidates = 0;
@@ -86,7 +65,7 @@ class FullSpaceRun {
         until_(control, until),
         control_(control),
         result_(*result),
-        prefixes_(ShuffledPrefixes(space, seed)) {}
+        prefixes_(FairPrefixes(space, seed)) {}
 
   void ScoreAll(std::span<const float> perturbation) {
     if (Wants(Tfmem::kWeightNorm)) {
@@ -160,7 +139,7 @@ class FullSpaceRun {
         while (!failed.load(std::memory_order_relaxed)) {
           const std::size_t i = next.fetch_add(1, std::memory_order_relaxed);
           if (i >= prefixes_.size()) return;
-          const Prefix &prefix = prefixes_[i];
+          const TriePrefix &prefix = prefixes_[i];
           pass->Score(prefix.first, prefix.second, scratch.get(), i == 0 ? cancel_ : until_);
           finished.fetch_add(1, std::memory_order_relaxed);
           if (is_last) CountScored(CandidatesOf(prefix, space_));
@@ -188,7 +167,7 @@ class FullSpaceRun {
   const Interrupt until_;
   const RunControl &control_;
   SpaceScores &result_;
-  const std::vector<Prefix> prefixes_;
+  const std::vector<TriePrefix> prefixes_;
 };
 
 }  // namespace

@@ -1,9 +1,19 @@
-// The numbering of candidates by the positions of their widths.
+// The numbering of candidates by the positions of their widths, and the order of their prefixes.
 //
-// May touch: src/core/filtering, src/core/space.
+// May touch: src/core/filtering, src/core/space, src/core/random.h.
 #include "core/filtering/trie_pass.h"
 
+#include <numeric>
+
+#include "core/random.h"
+
 namespace trails {
+
+namespace {
+
+constexpr std::uint64_t kOrderPurpose = 0x74726965;  // "trie"
+
+}  // namespace
 
 TrieIndex::TrieIndex(const SearchSpace &space)
     : widths_(static_cast<std::int32_t>(space.widths.size())),
@@ -27,6 +37,27 @@ std::int64_t TrieIndex::At(std::span<const std::int32_t> positions) const noexce
   std::int64_t within = 0;
   for (const std::int32_t position : positions) within = within * widths_ + position;
   return first(static_cast<std::int32_t>(positions.size())) + within;
+}
+
+std::vector<TriePrefix> FairPrefixes(const SearchSpace &space, std::uint64_t seed) {
+  const std::size_t widths = space.widths.size();
+  RandomStream random = RandomStream::ForPurpose(seed, kOrderPurpose);
+  const auto shuffled = [&] {
+    std::vector<std::int32_t> positions(widths);
+    std::iota(positions.begin(), positions.end(), 0);
+    random.Shuffle(positions.data(), std::ssize(positions));
+    return positions;
+  };
+  const std::vector<std::int32_t> firsts = shuffled(), seconds = shuffled(), shifts = shuffled();
+  std::vector<TriePrefix> prefixes;
+  for (std::size_t round = 0; round < widths; ++round) {
+    if (space.min_layers == 1) prefixes.push_back({firsts[round], -1});
+    const auto shift = static_cast<std::size_t>(shifts[round]);
+    for (std::size_t i = 0; i < widths && space.max_layers > 1; ++i) {
+      prefixes.push_back({firsts[i], seconds[(i + shift) % widths]});
+    }
+  }
+  return prefixes;
 }
 
 }  // namespace trails

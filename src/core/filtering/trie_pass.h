@@ -10,6 +10,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "core/interrupt.h"
 #include "core/space/candidate.h"
@@ -36,6 +37,18 @@ class TrieIndex {
   std::int32_t min_layers_;
   std::int32_t max_layers_;
 };
+
+// What one call of TriePass::Score scores: the candidates that begin with these widths, positions
+// in SearchSpace::widths; the candidate of one layer where second is -1.
+struct TriePrefix {
+  std::int32_t first;
+  std::int32_t second;
+};
+
+// All prefixes of a space in a random order that is fair at any length: a round has each first
+// width once and each second width once (and one candidate of one layer, where the space has
+// some), and there are as many rounds as widths.
+std::vector<TriePrefix> FairPrefixes(const SearchSpace &space, std::uint64_t seed);
 
 // One or more TFMEMs of all candidates. Prepare once, then Score for every pair of first widths,
 // from several threads.
