@@ -65,7 +65,7 @@ InitialWeights WeightsOf(const HiddenWidths &widths, const SelectionOptions &opt
                          std::int32_t inputs, std::int32_t outputs) {
   const SearchSpace &space = options.space;
   if (Contains(space, widths) &&
-      FitsFullSpace(space, inputs, outputs, {Tfmem::kSynflow}, options.threads)) {
+      FitsFullSpace(space, inputs, outputs, {Tfmem::kSynflow})) {
     return WeightBank(space, inputs, outputs, options.seed, 0, false).Slice(widths);
   }
   return DrawWeights(widths, inputs, outputs, options.seed);

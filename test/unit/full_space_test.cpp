@@ -345,13 +345,13 @@ TEST(FullSpace, StopsSoonAfterACancel) {
 
 TEST(FullSpace, RefusesWhatDoesNotFit) {
   const std::vector<Tfmem> forward{Tfmem::kJacflow};
-  EXPECT_TRUE(FitsFullSpace(test::kMlp20, 430, 2, forward, 2));
-  EXPECT_TRUE(FitsFullSpace(test::kMlp20, 430, 2, {Tfmem::kGrasp}, 2));
-  EXPECT_TRUE(FitsFullSpace(test::kTabular, 430, 1'000, forward, 16));
-  EXPECT_FALSE(FitsFullSpace(test::kTabular, 430, 1'001, forward, 2));
-  EXPECT_FALSE(FitsFullSpace(test::kMlp20, 430, 2, {Tfmem::kKnas}, 2));
-  EXPECT_FALSE(FitsFullSpace(test::kMlp20, 200'000, 2, forward, 2));
-  EXPECT_FALSE(FitsFullSpace({"many", test::kMlp20.widths, 1, 6}, 430, 2, forward, 2));
+  EXPECT_TRUE(FitsFullSpace(test::kMlp20, 430, 2, forward));
+  EXPECT_TRUE(FitsFullSpace(test::kMlp20, 430, 2, {Tfmem::kGrasp}));
+  EXPECT_TRUE(FitsFullSpace(test::kTabular, 430, 1'000, forward));
+  EXPECT_FALSE(FitsFullSpace(test::kTabular, 430, 1'001, forward));
+  EXPECT_FALSE(FitsFullSpace(test::kMlp20, 430, 2, {Tfmem::kKnas}));
+  EXPECT_FALSE(FitsFullSpace(test::kMlp20, 200'000, 2, forward));
+  EXPECT_FALSE(FitsFullSpace({"many", test::kMlp20.widths, 1, 6}, 430, 2, forward));
 }
 
 }  // namespace

@@ -278,7 +278,7 @@ FilteredCandidates FilterCandidates(const FilterRequest &request, const ScoringB
                                     const RunControl &control) {
   const std::vector<Tfmem> measured = Measured(request);
   if (request.sampler != SamplerKind::kWhole ||
-      !FitsFullSpace(request.space, request.inputs, request.outputs, measured, request.threads)) {
+      !FitsFullSpace(request.space, request.inputs, request.outputs, measured)) {
     return FilterOneByOne(request, measured, OwnWeights(request), scorer, until, control);
   }
   if (AreFew(request, measured)) {

@@ -180,11 +180,8 @@ const std::vector<double> &SpaceScores::of(Tfmem tfmem) const {
   return scores[static_cast<std::size_t>(found - tfmems.begin())];
 }
 
-bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
-                   const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept {
-  const auto knows = [](Tfmem tfmem) { return Traits(tfmem).whole_space; };
-  if (!std::all_of(tfmems.begin(), tfmems.end(), knows)) return false;
-  if (outputs > kMostOutputs || SpaceSize(space) > kLargestWholeSpace) return false;
+std::int64_t FullSpaceBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                            const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept {
   const bool gradients = std::any_of(tfmems.begin(), tfmems.end(), IsGradient);
   const bool patterns = Contains(tfmems, Tfmem::kNasWot) || Contains(tfmems, Tfmem::kNasWotPlain) ||
                         Contains(tfmems, Tfmem::kJacflow);
@@ -198,7 +195,15 @@ bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t o
   if (gradients) {
     pass = std::max(pass, GradientPass::Bytes(space, inputs, outputs, kScoringRows, threads));
   }
-  return WeightBank::Bytes(space, inputs, outputs, gradients) + pass <= kMostBytes;
+  return WeightBank::Bytes(space, inputs, outputs, gradients) + pass;
+}
+
+bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                   const std::vector<Tfmem> &tfmems) noexcept {
+  const auto knows = [](Tfmem tfmem) { return Traits(tfmem).whole_space; };
+  if (!std::all_of(tfmems.begin(), tfmems.end(), knows)) return false;
+  if (outputs > kMostOutputs || SpaceSize(space) > kLargestWholeSpace) return false;
+  return FullSpaceBytes(space, inputs, outputs, tfmems, 1) <= kMostBytes;
 }
 
 SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
@@ -233,12 +238,17 @@ SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &t
   if (Contains(result.tfmems, Tfmem::kExpressFlow)) {
     perturbation = DrawPerturbation(inputs, seed + static_cast<std::uint64_t>(bank));
   }
+  // Where memory would not hold all threads' prefixes, fewer do it: the answer is the same.
+  while (threads > 1 &&
+         FullSpaceBytes(space, inputs, outputs, result.tfmems, threads) > kMostBytes) {
+    --threads;
+  }
   FullSpaceRun(space, batch, weights, seed, threads, until, control, &result)
       .ScoreAll(perturbation);
   const auto jacflow = std::find(result.tfmems.begin(), result.tfmems.end(), Tfmem::kJacflow);
   if (jacflow != result.tfmems.end()) {
     result.scores[static_cast<std::size_t>(jacflow - result.tfmems.begin())] =
-        Jacflow(result.of(Tfmem::kNasWot), result.of(Tfmem::kSynflow), threads);
+        Jacflow(result.of(Tfmem::kNasWot), result.of(Tfmem::kSynflow), threads, control.stop);
   }
   return result;
 }

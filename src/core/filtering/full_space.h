@@ -25,17 +25,21 @@ struct SpaceScores {
   const std::vector<double> &of(Tfmem tfmem) const;  // throws Error(kInternal) when not there
 };
 
-// Whether the full-space scorer takes this: at most kLargestWholeSpace candidates, banks and
-// buffers within 256 MB for `threads` threads, at most 1,000 outputs, and Traits(tfmem).whole_space
-// for each.
+// Bytes of one bank and of the pass that takes the most of them, without the scores.
+std::int64_t FullSpaceBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                            const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept;
+
+// Whether the full-space scorer takes this: at most kLargestWholeSpace candidates, FullSpaceBytes
+// for one thread within 256 MB, at most 1,000 outputs, and Traits(tfmem).whole_space for each.
 bool FitsFullSpace(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
-                   const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept;
+                   const std::vector<Tfmem> &tfmems) noexcept;
 
 // Scores every candidate with the weights of one bank; jacflow brings nas_wot and synflow along.
 // `batch` may be empty (rows = 0) when no TFMEM looks at rows; batch.rows <= kMaxBatch.
-// Prefixes are walked in a random order by `threads` threads; when `until` passes in the middle,
-// what is finished is a fair part of the space: all first and second widths, not the narrow ones.
-// Passes follow the order of cost; each finishes one prefix at least, whatever the clock.
+// Prefixes are walked in FairPrefixes' order by `threads` threads, or as many of them as fit into
+// 256 MB; when `until` passes in the middle, what is finished is spread evenly over the first and
+// over the second widths, as far as there were enough prefixes for that. Passes follow the order of
+// cost; each finishes one prefix at least, whatever the clock.
 // control.progress counts a candidate once the last pass is done with it. express_flow's
 // perturbation is DrawPerturbation(inputs, seed + bank), the weights are WeightBank's of the same
 // seed and bank.

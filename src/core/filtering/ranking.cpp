@@ -28,10 +28,29 @@ struct Keyed {
   bool operator<(const Keyed &other) const noexcept { return key < other.key; }
 };
 
-void SortByKey(std::vector<Keyed> *keyed) {
-  boost::sort::spreadsort::integer_sort(
-      keyed->begin(), keyed->end(),
-      [](const Keyed &entry, unsigned shift) { return entry.key >> shift; });
+// Looks at a stop now and then.
+class StopCheck {
+ public:
+  explicit StopCheck(const std::stop_token &stop) noexcept : stop_(stop) {}
+  void Step() {
+    if (++steps_ % kStepsBetween == 0) ThrowIfStopped(stop_);
+  }
+
+ private:
+  static constexpr std::uint32_t kStepsBetween = 1 << 16;  // a millisecond or less
+
+  const std::stop_token &stop_;
+  std::uint32_t steps_ = 0;
+};
+
+// What the sort asks of an entry is where a stop can end it: entries are plain, so that it may be
+// left anywhere.
+void SortByKey(std::vector<Keyed> *keyed, StopCheck *check) {
+  boost::sort::spreadsort::integer_sort(keyed->begin(), keyed->end(),
+                                        [check](const Keyed &entry, unsigned shift) {
+                                          check->Step();
+                                          return entry.key >> shift;
+                                        });
 }
 
 // Calls run(first, last) for each run of equal keys in `keyed`, which is sorted.
@@ -47,18 +66,22 @@ void ForEachRun(const std::vector<Keyed> &keyed, const Run &run) {
 
 }  // namespace
 
-std::vector<double> Ranks(std::span<const double> scores, bool higher_is_better) {
+std::vector<double> Ranks(std::span<const double> scores, bool higher_is_better,
+                          const std::stop_token &stop) {
+  StopCheck check(stop);
   std::vector<Keyed> keyed;
   keyed.reserve(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i) {
+    check.Step();
     if (std::isnan(scores[i])) continue;
     const double best_first = higher_is_better ? -scores[i] : scores[i];
     keyed.push_back(
         {std::isinf(scores[i]) ? kLastKey : OrderedKey(best_first), static_cast<std::int64_t>(i)});
   }
-  SortByKey(&keyed);
+  SortByKey(&keyed, &check);
   std::vector<double> ranks(scores.size(), kNotScored);
   ForEachRun(keyed, [&](std::size_t first, std::size_t last) {
+    check.Step();
     const double mean = 0.5 * static_cast<double>(first + 1 + last);
     for (std::size_t i = first; i < last; ++i) {
       ranks[static_cast<std::size_t>(keyed[i].index)] = mean;
@@ -68,7 +91,7 @@ std::vector<double> Ranks(std::span<const double> scores, bool higher_is_better)
 }
 
 std::vector<double> Jacflow(const std::vector<double> &nas_wot, const std::vector<double> &synflow,
-                            std::int32_t threads) {
+                            std::int32_t threads, const std::stop_token &stop) {
   std::vector<double> wot(nas_wot), flow(synflow);
   double candidates = 0;
   for (std::size_t i = 0; i < wot.size(); ++i) {
@@ -79,8 +102,9 @@ std::vector<double> Jacflow(const std::vector<double> &nas_wot, const std::vecto
     }
   }
   std::vector<double> wot_ranks, flow_ranks;
-  ParallelFor(2, threads, {}, [&](std::int64_t of) {
-    (of == 0 ? wot_ranks : flow_ranks) = Ranks(of == 0 ? wot : flow, /*higher_is_better=*/true);
+  ParallelFor(2, threads, stop, [&](std::int64_t of) {
+    (of == 0 ? wot_ranks : flow_ranks) =
+        Ranks(of == 0 ? wot : flow, /*higher_is_better=*/true, stop);
   });
   std::vector<double> scores(wot.size(), kNotScored);
   for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -94,17 +118,20 @@ std::vector<double> Jacflow(const std::vector<double> &nas_wot, const std::vecto
 }
 
 std::vector<std::int64_t> OrderByMeanRank(const std::vector<std::vector<double>> &ranks,
-                                          std::uint64_t seed) {
+                                          std::uint64_t seed, const std::stop_token &stop) {
+  StopCheck check(stop);
   std::vector<Keyed> keyed;
   const std::size_t candidates = ranks.empty() ? 0 : ranks.front().size();
   keyed.reserve(candidates);
   for (std::size_t i = 0; i < candidates; ++i) {
+    check.Step();
     double sum = 0;
     for (const std::vector<double> &bank : ranks) sum += bank[i];
     if (!std::isnan(sum)) keyed.push_back({OrderedKey(sum), static_cast<std::int64_t>(i)});
   }
-  SortByKey(&keyed);
+  SortByKey(&keyed, &check);
   ForEachRun(keyed, [&](std::size_t first, std::size_t last) {
+    check.Step();
     if (last == first + 1) return;
     const RandomStream ties(seed);
     const auto place = [&](const Keyed &entry) {
@@ -112,7 +139,10 @@ std::vector<std::int64_t> OrderByMeanRank(const std::vector<std::vector<double>>
     };
     std::sort(keyed.begin() + static_cast<std::ptrdiff_t>(first),
               keyed.begin() + static_cast<std::ptrdiff_t>(last),
-              [&](const Keyed &a, const Keyed &b) { return place(a) < place(b); });
+              [&](const Keyed &a, const Keyed &b) {
+                check.Step();
+                return place(a) < place(b);
+              });
   });
   std::vector<std::int64_t> order(keyed.size());
   std::transform(keyed.begin(), keyed.end(), order.begin(),
