@@ -63,7 +63,7 @@ COMMENT ON COLUMN trails.run.seconds IS 'wall time taken, from the call to the s
 COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it';
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
-COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs; given back to model_selection, u in whole numbers, they fix the plan';
+COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in; given back to model_selection, u in whole numbers, they fix the plan';
 COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u, dropout, banks, keep_candidates';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
@@ -307,7 +307,7 @@ COMMENT ON COLUMN trails.runs.state IS 'finished, or stopped before the plan was
 COMMENT ON COLUMN trails.runs.budget IS 'wall time the caller gave';
 COMMENT ON COLUMN trails.runs.seconds IS 'wall time taken, from the call to the stored model';
 COMMENT ON COLUMN trails.runs.over_budget_ms IS 'milliseconds above the budget, 0 within it';
-COMMENT ON COLUMN trails.runs.plan IS 'n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs';
+COMMENT ON COLUMN trails.runs.plan IS 'n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in: one more than the highest rung in trails.candidates';
 COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it is dropped';
 COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection was called';
 

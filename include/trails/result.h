@@ -92,8 +92,8 @@ struct SelectionResult {
   std::int64_t candidates_trained = 0;
   std::int64_t n = 0;  // the plan as it was carried out
   std::int64_t k = 0;
-  double u = 0;  // epochs of the first rung
-  std::int32_t rungs = 0;
+  double u = 0;                // epochs of the first rung
+  std::int32_t rungs = 0;      // that candidates were trained in
   bool stopped_early = false;  // by stop_at or by RunControl::finish
 
   std::int64_t rows = 0;  // read

@@ -129,13 +129,22 @@ void FillVerdict(const Dataset &data, const Verdict &verdict, const RefinementRe
   result->artefact = WriteArtefact(model);
 }
 
+// A rung that the deadline ended before anything was judged in it does not count.
+std::int32_t TrainedRungs(const RefinementResult &refined) {
+  std::int32_t last = -1;
+  for (const CandidateResult &candidate : refined.candidates) {
+    last = std::max(last, candidate.rung);
+  }
+  return last + 1;
+}
+
 void FillPlan(std::int64_t scored, const RefinementResult &refined, SelectionResult *result) {
   result->candidates_scored = scored;
   result->candidates_trained = refined.trained;
   result->n = scored;
   result->k = refined.first_rung;
   result->u = refined.first_epochs;
-  result->rungs = refined.rungs;
+  result->rungs = TrainedRungs(refined);
   result->stopped_early = refined.stopped_early;
 }
 

@@ -269,6 +269,10 @@ ScoreCall ReadScoreCall(FunctionCallInfo fcinfo) {
   CheckArchitecture(call.architecture);
   if (const auto words = TextsArgument(fcinfo, kTfmem, "tfmem")) {
     call.tfmems = ParseTfmems(*words, "tfmem");
+    if (call.tfmems.empty()) {
+      throw Error(ErrorKind::kInvalidArgument, "argument \"tfmem\" must not be an empty array", {},
+                  "Name one TFMEM at least, or leave the argument out for all of them.");
+    }
   } else {
     for (std::size_t i = 0; i < kTfmems; ++i) call.tfmems.push_back(static_cast<Tfmem>(i));
   }

@@ -75,7 +75,10 @@ void AddSearchSpace(const SearchSpace &space) {
             "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
             parameters) == 0) {
       throw Error(ErrorKind::kDuplicateObject,
-                  fmt::format("search space \"{}\" already exists", space.name));
+                  fmt::format("search space \"{}\" already exists", space.name),
+                  built_in ? "It is built in." : "",
+                  built_in ? "Choose another name."
+                           : "Choose another name, or drop it with trails.drop_search_space.");
     }
   });
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -98,11 +99,11 @@ TEST(Options, TraitsOfTfmems) {
 
 TEST(Options, AnUnknownWordListsTheKnownOnes) {
   try {
-    ParseTfmem("jac_flow");
+    ParseTfmem("zico");
     FAIL();
   } catch (const Error &error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
-    EXPECT_STREQ(error.what(), "unrecognized TFMEM: \"jac_flow\"");
+    EXPECT_STREQ(error.what(), "unrecognized TFMEM: \"zico\"");
     EXPECT_EQ(error.hint(),
               "Available values: grad_norm, grad_plain, nas_wot, nas_wot_plain, ntk_cond_num, "
               "ntk_trace, ntk_trace_approx, fisher, grasp, snip, synflow, weight_norm, "
@@ -114,6 +115,25 @@ TEST(Options, AnUnknownWordListsTheKnownOnes) {
   EXPECT_THROW(ParseTask("Binary"), Error);
   EXPECT_THROW(ParseMetric("auc "), Error);
   EXPECT_THROW(ParseEncoding("ple"), Error);
+}
+
+TEST(Options, AWordNearAKnownOneIsTakenForAMistake) {
+  const auto meant = [](auto *parse, std::string_view word) {
+    try {
+      parse(word);
+    } catch (const Error &error) {
+      return error.hint().substr(0, error.hint().find(" Available"));
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(meant(ParseTfmem, "naswot"), "Perhaps you meant \"nas_wot\".");
+  EXPECT_EQ(meant(ParseTfmem, "jac_flow"), "Perhaps you meant \"jacflow\".");
+  EXPECT_EQ(meant(ParseTfmem, "SynFlow"), "Perhaps you meant \"synflow\".");
+  EXPECT_EQ(meant(ParseTfmem, "expected_sinflo"), "Perhaps you meant \"expected_synflow\".");
+  EXPECT_EQ(meant(ParseTask, "regresion"), "Perhaps you meant \"regression\".");
+  for (const std::string &far : {std::string("zico"), std::string(), std::string(100, 's')}) {
+    EXPECT_TRUE(meant(ParseTfmem, far).starts_with("Available values: ")) << far;
+  }
 }
 
 TEST(Options, WhichMetricsGrow) {

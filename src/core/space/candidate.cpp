@@ -27,6 +27,10 @@ std::int64_t SaturatingSum(std::int64_t a, std::int64_t b) noexcept {
   return __builtin_add_overflow(a, b, &sum) ? kSaturated : sum;
 }
 
+bool IsDigit(char letter) noexcept {
+  return letter >= '0' && letter <= '9';
+}
+
 [[noreturn]] void ThrowInvalidSpace(const SearchSpace &space, std::string detail,
                                     std::string hint = {}) {
   throw Error(ErrorKind::kInvalidArgument, fmt::format("invalid search space \"{}\"", space.name),
@@ -45,31 +49,46 @@ std::string ArchitectureName(const HiddenWidths &widths) {
 }
 
 HiddenWidths ParseArchitecture(std::string_view name) {
-  const auto fail = [name] {
-    return Error(ErrorKind::kInvalidArgument, fmt::format("invalid architecture \"{}\"", name), {},
+  const auto fail = [name](std::string detail) {
+    return Error(ErrorKind::kInvalidArgument, fmt::format("invalid architecture \"{}\"", name),
+                 std::move(detail),
                  fmt::format("An architecture is 1 to {} hidden widths from 1 to {}, joined by "
                              "'-', as in \"64-32\".",
                              kMaxHiddenLayers, kMaxHiddenWidth));
   };
-  HiddenWidths widths;
-  const char *at = name.data();
-  const char *const end = at + name.size();
-  while (true) {
-    // A leading zero would give one candidate two names.
-    if (at == end || *at < '1' || *at > '9') throw fail();
-    std::int32_t width = 0;
-    const auto [next, problem] = std::from_chars(at, end, width);
-    if (problem != std::errc() || width > kMaxHiddenWidth) throw fail();
-    if (static_cast<std::int32_t>(widths.size()) == kMaxHiddenLayers) throw fail();
-    widths.push_back(width);
-    if (next == end) return widths;
-    if (*next != '-') throw fail();
-    at = next + 1;
+  if (name.empty()) throw fail("It has no widths.");
+  const auto layers = std::count(name.begin(), name.end(), '-') + 1;
+  if (layers > kMaxHiddenLayers) {
+    throw fail(fmt::format("It has {} widths; the limit is {}.", layers, kMaxHiddenLayers));
   }
+  HiddenWidths widths;
+  for (std::size_t at = 0; at <= name.size();) {
+    const std::size_t end = std::min(name.find('-', at), name.size());
+    const std::string_view word = name.substr(at, end - at);
+    at = end + 1;
+    if (word.empty()) {
+      throw fail(fmt::format("Width {} of {} is missing.", widths.size() + 1, layers));
+    }
+    if (!std::all_of(word.begin(), word.end(), IsDigit)) {
+      throw fail(fmt::format("\"{}\" is not a whole number.", word));
+    }
+    std::int32_t width = 0;
+    const auto [next, problem] = std::from_chars(word.data(), word.data() + word.size(), width);
+    if (problem != std::errc() || width < 1 || width > kMaxHiddenWidth) {
+      throw fail(fmt::format("Width {} is outside the range from 1 to {}.", word, kMaxHiddenWidth));
+    }
+    // It would give one candidate two names.
+    if (word.front() == '0') throw fail(fmt::format("Width {} has a leading zero.", word));
+    widths.push_back(width);
+  }
+  return widths;
 }
 
 void CheckSearchSpace(const SearchSpace &space) {
-  if (space.widths.empty()) ThrowInvalidSpace(space, "It has no widths.");
+  if (space.widths.empty()) {
+    ThrowInvalidSpace(space, "It has no widths.",
+                      "Give the widths that a hidden layer may have, as in '{16,32,64}'.");
+  }
   for (const std::int32_t width : space.widths) {
     if (width < 1 || width > kMaxHiddenWidth) {
       ThrowInvalidSpace(space, fmt::format("Width {} is outside the range from 1 to {}.", width,
@@ -77,12 +96,17 @@ void CheckSearchSpace(const SearchSpace &space) {
     }
   }
   if (!std::is_sorted(space.widths.begin(), space.widths.end(), std::less_equal<>())) {
-    ThrowInvalidSpace(space, "Its widths are not distinct and in ascending order.");
+    ThrowInvalidSpace(space, "Its widths are not distinct and in ascending order.",
+                      "Sort them, and give each of them once.");
   }
   if (space.min_layers < 1 || space.max_layers > kMaxHiddenLayers ||
       space.min_layers > space.max_layers) {
-    ThrowInvalidSpace(space, fmt::format("Layers from {} to {} are not a range within 1 to {}.",
-                                         space.min_layers, space.max_layers, kMaxHiddenLayers));
+    ThrowInvalidSpace(space,
+                      fmt::format("Layers from {} to {} are not a range within 1 to {}.",
+                                  space.min_layers, space.max_layers, kMaxHiddenLayers),
+                      space.min_layers > space.max_layers
+                          ? "Give \"min_layers\" before \"max_layers\"."
+                          : std::string());
   }
   const auto widest = static_cast<std::int64_t>(space.widths.back());
   const std::int64_t weights = widest * widest * (space.max_layers - 1);

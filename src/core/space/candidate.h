@@ -23,7 +23,8 @@ inline constexpr std::int64_t kMaxHiddenWeights = 8'000'000;
 
 std::string ArchitectureName(const HiddenWidths &widths);
 
-// Throws Error(kInvalidArgument) for anything but 1..8 widths of 1..4096 joined by '-'.
+// Throws Error(kInvalidArgument) for anything but 1..8 widths of 1..4096 joined by '-', without
+// leading zeros; its DETAIL names the rule that is broken.
 HiddenWidths ParseArchitecture(std::string_view name);
 
 // Throws Error(kInvalidArgument) with a DETAIL for a space that breaks options.h's rules, or whose

@@ -52,11 +52,15 @@ SELECT refused($$ SELECT trails.filter_candidates('visits', 'bought', options =>
 SELECT refused($$ SELECT trails.score('visits', 'bought', NULL) $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '64-x') $$);
+SELECT refused($$ SELECT trails.score('visits', 'bought', '64-') $$);
+SELECT refused($$ SELECT trails.score('visits', 'bought', '64-032') $$);
+SELECT refused($$ SELECT trails.score('visits', 'bought', '64-5000') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '64-0') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '4096-4096') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '1-2-3-4-5-6-7-8-9') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '64-32', '{synflow,naswot}') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '64-32', '{synflow,synflow}') $$);
+SELECT refused($$ SELECT trails.score('visits', 'bought', '64-32', '{}') $$);
 SELECT refused($$ SELECT trails.score('visits', 'bought', '64-32', options => '{"banks": 2}') $$);
 
 -- what both share with model_selection

@@ -17,8 +17,10 @@ FROM trails.model_selection('clients', 'fate', budget => '20 s', split => 'part'
 
 -- what it stored
 SELECT run_id, source, target, state, budget, plan ->> 'n' AS n, plan ->> 'k' AS k,
-       plan ->> 'u' AS u, model
+       plan ->> 'u' AS u, plan ->> 'rungs' AS rungs, model
 FROM trails.runs;
+SELECT (plan ->> 'rungs')::integer = (SELECT max(rung) + 1 FROM trails.candidates AS c WHERE c.run_id = r.run_id) AS rungs_trained
+FROM trails.runs AS r;
 SELECT rows, train_rows, valid_rows, test_rows, all_rows_read, length(data_hash) AS hash_digits,
        columns, task, metric, settings - 'max_ids' AS settings, seed,
        versions ~ '^trails [0-9.]+, LibTorch [0-9.]+, PostgreSQL [0-9]+' AS has_versions,

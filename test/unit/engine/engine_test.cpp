@@ -139,6 +139,7 @@ TEST(Engine, TrainedCandidatesAreReportedFirstThenTheBestOfTheOthers) {
   const ControlledRun run;
   const SelectionResult result = Select(generated, options, run);
   EXPECT_EQ(result.candidates_scored, 12);
+  EXPECT_EQ(result.rungs, 2);  // 3 candidates, then 1
   ASSERT_EQ(result.candidates.size(), 8U);
   std::set<std::int32_t> ranks;
   for (std::size_t c = 0; c < result.candidates.size(); ++c) {
