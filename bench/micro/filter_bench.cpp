@@ -5,6 +5,7 @@
 
 #include "core/filtering/feature_table.h"
 #include "core/filtering/filter.h"
+#include "core/filtering/shortlist.h"
 #include "core/filtering/tfmem.h"
 #include "core/tfmem/direct.h"
 #include "named_space.h"

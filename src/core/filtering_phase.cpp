@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <stop_token>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/data/embedding.h"
-#include "core/filtering/full_space.h"
+#include "core/filtering/candidate_weights.h"
 #include "core/filtering/scoring_batch.h"
-#include "core/filtering/weight_bank.h"
 #include "core/interrupt.h"
 #include "core/refinement/multiply.h"
 #include "core/space/candidate.h"
@@ -53,37 +54,31 @@ double ScoreDirectly(Tfmem tfmem, const InitialWeights &weights, const ScoringRo
   return DirectScore(tfmem, weights, rows.of(tfmem), options);
 }
 
-bool Contains(const SearchSpace &space, const HiddenWidths &widths) {
-  return std::ssize(widths) >= space.min_layers && std::ssize(widths) <= space.max_layers &&
-         std::ranges::all_of(widths, [&](std::int32_t width) {
-           return std::ranges::binary_search(space.widths, width);
-         });
+void Warn(std::string message, std::string detail, std::string hint, std::vector<Notice> *notices) {
+  notices->push_back(
+      {NoticeLevel::kWarning, std::move(message), std::move(detail), std::move(hint)});
 }
 
-// The weights that the first bank has for the candidate, or its own; see Engine::ScoreCandidate.
-InitialWeights WeightsOf(const HiddenWidths &widths, const SelectionOptions &options,
-                         std::int32_t inputs, std::int32_t outputs) {
-  const SearchSpace &space = options.space;
-  if (Contains(space, widths) &&
-      FitsFullSpace(space, inputs, outputs, {Tfmem::kSynflow})) {
-    return WeightBank(space, inputs, outputs, options.seed, 0, false).Slice(widths);
-  }
-  return DrawWeights(widths, inputs, outputs, options.seed);
-}
+constexpr const char *kTimeWasUp = "The time was up, or the call was asked to end.";
 
-// What was asked for, and what there was time for.
-void AddNotices(const SelectionOptions &options, const FilteredCandidates &filtered,
-                std::vector<Notice> *notices) {
+// Which candidates there was time for.
+void AddCandidateNotices(const SelectionOptions &options, const FilteredCandidates &filtered,
+                         std::vector<Notice> *notices) {
   const std::int64_t space = SpaceSize(options.space);
   const std::int64_t scored = std::ssize(filtered.order);
   const bool samples = !filtered.whole || options.n;
   const std::int64_t wanted =
       std::min(space, samples ? options.n.value_or(kSampledCandidates) : space);
+  if (options.n && *options.n > space) {
+    notices->push_back(
+        {NoticeLevel::kNotice,
+         fmt::format("search space \"{}\" has only {} candidates", options.space.name, space),
+         fmt::format("\"n\" is {}.", *options.n),
+         {}});
+  }
   if (scored < wanted) {
-    notices->push_back({NoticeLevel::kWarning,
-                        fmt::format("only {} of {} candidates were scored", scored, wanted),
-                        "The time was up, or the call was asked to end.",
-                        "Raise the budget, or choose a TFMEM that costs less."});
+    Warn(fmt::format("only {} of {} candidates were scored", scored, wanted), kTimeWasUp,
+         "Raise the budget, or choose a TFMEM that costs less.", notices);
   } else if (!filtered.whole && !options.n && wanted < space) {
     notices->push_back(
         {NoticeLevel::kNotice,
@@ -91,6 +86,50 @@ void AddNotices(const SelectionOptions &options, const FilteredCandidates &filte
          {},
          "Give \"n\" to score more or fewer of them."});
   }
+  if (filtered.banks < options.banks) {
+    Warn(fmt::format("only {} of {} banks {} scored", filtered.banks, options.banks,
+                     filtered.banks == 1 ? "was" : "were"),
+         fmt::format("{} Scores and ranks are of {}.", kTimeWasUp,
+                     filtered.banks == 1 ? "that one" : "those"),
+         "Raise the budget, or lower \"banks\" in \"options\".", notices);
+  }
+}
+
+// Which parts there was time for.
+void AddPartNotices(const SelectionOptions &options, const FilteredCandidates &filtered,
+                    std::vector<Notice> *notices) {
+  for (std::size_t part = 0; part < options.parts.size(); ++part) {
+    const std::vector<double> &scores = filtered.parts[part];
+    const std::int64_t scored =
+        std::ranges::count_if(scores, [](double score) { return !std::isnan(score); });
+    const std::string_view name = Name(options.parts[part]);
+    const char *const hint = "Raise the budget, or lower \"k\".";
+    if (scored < std::ssize(scores)) {
+      Warn(fmt::format("part {} was scored for {} of {} candidates", name, scored, scores.size()),
+           kTimeWasUp, hint, notices);
+    } else if (!scores.empty() && filtered.part_banks[part] < filtered.banks) {
+      Warn(fmt::format("part {} was scored by {} of {} banks", name, filtered.part_banks[part],
+                       filtered.banks),
+           kTimeWasUp, hint, notices);
+    }
+  }
+}
+
+// What was asked for, and what there was time for.
+void AddNotices(const SelectionOptions &options, std::int64_t training_rows,
+                const FilteredCandidates &filtered, std::vector<Notice> *notices) {
+  AddCandidateNotices(options, filtered, notices);
+  AddPartNotices(options, filtered, notices);
+  if (std::ranges::any_of(filtered.scores, [](double score) { return std::isfinite(score); })) {
+    return;
+  }
+  const bool lacks_rows = options.tfmem == Tfmem::kKnas && training_rows < kKnasRows;
+  Warn(fmt::format("no candidate has a valid score of {}", Name(options.tfmem)),
+       "The candidates come in a random order.",
+       lacks_rows
+           ? fmt::format("It needs {} training rows; there are {}.", kKnasRows, training_rows)
+           : std::string(),
+       notices);
 }
 
 }  // namespace
@@ -109,6 +148,7 @@ FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &op
                               .parts = options.parts,
                               .sampler = options.sampler,
                               .n = options.n,
+                              .keep = options.k,
                               .banks = options.banks,
                               .inputs = rows.batch().inputs,
                               .outputs = rows.batch().outputs,
@@ -136,7 +176,7 @@ FilterResult FilterTable(Table &&table, const SelectionOptions &options,
   result.seconds.encoding = std::chrono::duration<double>(filtering - encoding).count();
   control.progress->Enter(Phase::kFiltering);
   FilteredCandidates filtered = FilterDataset(data, options, control.deadline, control);
-  AddNotices(options, filtered, &result.notices);
+  AddNotices(options, std::ssize(data.split.train), filtered, &result.notices);
   result.candidates_scored = std::ssize(filtered.order);
   result.drawing_seconds = filtered.drawing_seconds;
   const auto kept = static_cast<std::size_t>(
@@ -150,7 +190,6 @@ FilterResult FilterTable(Table &&table, const SelectionOptions &options,
   }
   result.parts = std::move(filtered.parts);
   for (std::vector<double> &part : result.parts) {
-    part.resize(kept);
     for (double &score : part) score = ReportedScore(score);
   }
   result.seconds.filtering = std::chrono::duration<double>(Clock::now() - filtering).count();
@@ -170,7 +209,9 @@ ScoreResult ScoreTable(Table &&table, const SelectionOptions &options,
   control.progress->Enter(Phase::kFiltering);
   const ScoringRows rows(data, options, tfmems);
   const InitialWeights weights =
-      WeightsOf(widths, options, rows.batch().inputs, rows.batch().outputs);
+      CandidateWeights(options.space, rows.batch().inputs, rows.batch().outputs, options.seed,
+                       /*banks=*/1)
+          .Of(widths, 0);
   for (const Tfmem tfmem : tfmems) {
     interrupt.Check();
     result.scores.push_back(

@@ -15,8 +15,8 @@
 namespace trails {
 
 // Scores candidates of options.space on `data`, until `until` or control.finish, by
-// options.sampler, n, tfmem, parts and banks. The mini-batch that TFMEMs look at is drawn once.
-// Throws Error(kCancelled).
+// options.sampler, n, tfmem, parts (of the best options.k) and banks. The mini-batch that TFMEMs
+// look at is drawn once. Throws Error(kCancelled).
 FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &options,
                                  Clock::time_point until, const RunControl &control);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/data/embedding.h"
+#include "core/filtering/shortlist.h"
 #include "core/filtering_phase.h"
 #include "core/model/artefact.h"
 #include "core/refinement/successive_halving.h"

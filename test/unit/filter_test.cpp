@@ -15,7 +15,9 @@
 #include "built_in_spaces.h"
 #include "chi_square.h"
 #include "core/filtering/ranking.h"
+#include "core/filtering/shortlist.h"
 #include "core/filtering/tfmem.h"
+#include "core/filtering/weight_bank.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -33,7 +35,7 @@ double Definition(Tfmem tfmem, const InitialWeights &weights, std::int32_t /*ban
     case Tfmem::kSynflow: return Synflow(weights);
     case Tfmem::kWeightNorm: return WeightNorm(weights);
     // Stands in for what needs rows: a number that differs from candidate to candidate.
-    default: return std::fmod(std::fabs(1e4 * weights.weight[0][0]), 10);
+    default: return std::fmod(1e4 * WeightNorm(weights), 10);
   }
 }
 
@@ -224,7 +226,7 @@ TEST_F(FilterCandidatesTest, ASpaceTooLargeIsSampledFairly) {
   EXPECT_EQ(progress_.candidates_scored, kSampledCandidates + 200);
 }
 
-TEST_F(FilterCandidatesTest, EverySamplerScoresEachCandidateByItsOwnWeights) {
+TEST_F(FilterCandidatesTest, EverySamplerScoresEachCandidateByItsSliceOfTheBank) {
   for (const SamplerKind sampler :
        {SamplerKind::kSequential, SamplerKind::kRandom, SamplerKind::kEvolution,
         SamplerKind::kAsyncEvolution, SamplerKind::kWarmUpEvolution, SamplerKind::kMoveEvolution,
@@ -235,19 +237,18 @@ TEST_F(FilterCandidatesTest, EverySamplerScoresEachCandidateByItsOwnWeights) {
     request.threads = 3;
     std::mutex mutex;
     std::map<HiddenWidths, double> scored;
-    std::set<float> first_weights;
+    const WeightBank first_bank(kTabular, request.inputs, request.outputs, request.seed, 0, false);
     const auto filtered =
         Filter(request, [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
           const std::lock_guard lock(mutex);
           EXPECT_EQ(tfmem, Tfmem::kSynflow);
           EXPECT_EQ(bank, 0);
-          first_weights.insert(weights.weight[0][0]);
+          EXPECT_EQ(weights.weight, first_bank.Slice(WidthsOf(weights)).weight);
           return scored[WidthsOf(weights)] = Synflow(weights);
         });
     EXPECT_FALSE(filtered.whole);
     ASSERT_EQ(filtered.order.size(), 150u) << Name(sampler);
     EXPECT_EQ(scored.size(), 150u);
-    EXPECT_EQ(first_weights.size(), 150u);
     EXPECT_TRUE(std::is_sorted(filtered.scores.rbegin(), filtered.scores.rend()));
     for (std::size_t i = 0; i < filtered.order.size(); ++i) {
       EXPECT_EQ(filtered.scores[i], scored.at(CandidateAt(kTabular, filtered.order[i])));
@@ -256,6 +257,119 @@ TEST_F(FilterCandidatesTest, EverySamplerScoresEachCandidateByItsOwnWeights) {
     request.tfmem = Tfmem::kParams;
     EXPECT_EQ(std::ssize(Filter(request).order), SpaceSize(kTabular));
   }
+}
+
+TEST_F(FilterCandidatesTest, WithoutABankEachCandidateHasWeightsOfItsOwn) {
+  FilterRequest request = Request(kDeep, Tfmem::kSynflow);
+  request.n = 40;
+  request.banks = 2;
+  std::mutex mutex;
+  std::set<double> first_weights;
+  Filter(request, [&](Tfmem, const InitialWeights &weights, std::int32_t bank) {
+    const std::lock_guard lock(mutex);
+    const auto own =
+        OwnWeights(WidthsOf(weights), request.inputs, request.outputs, request.seed, bank);
+    EXPECT_EQ(weights.weight, own.weight);
+    EXPECT_EQ(weights.bias, own.bias);
+    first_weights.insert(weights.weight[0][0]);
+    return Synflow(weights);
+  });
+  EXPECT_EQ(first_weights.size(), 80u);
+}
+
+TEST_F(FilterCandidatesTest, PartsAreOfTheBestThatAreKept) {
+  FilterRequest request = Request(kTabular, Tfmem::kSynflow);
+  request.banks = 2;
+  request.parts = {Tfmem::kKnas, Tfmem::kWeightNorm, Tfmem::kParams, Tfmem::kWeightNorm};
+  request.keep = 30;
+  std::mutex mutex;
+  std::map<HiddenWidths, int> scored;
+  const auto filtered =
+      Filter(request, [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t) {
+        const std::lock_guard lock(mutex);
+        EXPECT_EQ(tfmem, Tfmem::kKnas);
+        ++scored[WidthsOf(weights)];
+        return Synflow(weights);
+      });
+  EXPECT_TRUE(filtered.whole);
+  EXPECT_EQ(filtered.banks, 2);
+  ASSERT_EQ(std::ssize(filtered.order), SpaceSize(kTabular));
+  EXPECT_EQ(progress_.candidates_scored, SpaceSize(kTabular));
+  // 30 of 4,680 are not few for a TFMEM that looks forward: the whole space has it.
+  EXPECT_EQ(filtered.first_bank.of(Tfmem::kWeightNorm).size(), filtered.order.size());
+  ASSERT_EQ(filtered.parts.size(), 4u);
+  EXPECT_EQ(filtered.part_banks, (std::vector<std::int32_t>{2, 2, 2, 2}));
+  for (const auto &part : filtered.parts) EXPECT_EQ(part.size(), 30u);
+  EXPECT_EQ(filtered.parts[1], filtered.parts[3]);
+  ASSERT_EQ(scored.size(), 30u);
+  for (std::size_t i = 0; i < 30; ++i) {
+    const HiddenWidths widths = CandidateAt(kTabular, filtered.order[i]);
+    EXPECT_EQ(scored[widths], 2);
+    EXPECT_NEAR(filtered.parts[0][i], filtered.scores[i], 1e-9 * filtered.scores[i]);
+    EXPECT_EQ(filtered.parts[2][i], static_cast<double>(CountParameters(widths, 100, 2)));
+  }
+  request.keep = 0;
+  EXPECT_EQ(Filter(request).parts, std::vector<std::vector<double>>(4));
+}
+
+TEST_F(FilterCandidatesTest, AFewPartsOfAWholeSpaceAreScoredOneByOne) {
+  FilterRequest request = Request(kMlp20, Tfmem::kSynflow);
+  request.parts = {Tfmem::kWeightNorm};
+  request.keep = 20;
+  std::atomic<int> calls{0};
+  const auto few =
+      Filter(request, [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
+        ++calls;
+        return Definition(tfmem, weights, bank);
+      });
+  EXPECT_EQ(calls, 20);
+  EXPECT_EQ(few.first_bank.tfmems, std::vector{Tfmem::kSynflow});
+  request.keep = {};
+  const auto all = Filter(request);
+  EXPECT_EQ(all.order, few.order);
+  for (std::size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(few.parts[0][i], all.parts[0][i], 1e-6 * all.parts[0][i]);
+  }
+}
+
+TEST_F(FilterCandidatesTest, ASlowPartThatTimeEndsLeavesTheRankingAlone) {
+  FilterRequest request = Request(kTabular, Tfmem::kParams);
+  request.parts = {Tfmem::kKnas, Tfmem::kSynflow, Tfmem::kFlops};
+  request.banks = 2;
+  std::atomic<bool> finish{false};
+  control_.finish = &finish;
+  std::atomic<int> calls{0};
+  request.threads = 1;
+  const auto filtered = Filter(request, [&](Tfmem, const InitialWeights &, std::int32_t) {
+    if (++calls == 10) finish = true;
+    return calls * 1.0;
+  });
+  ASSERT_EQ(std::ssize(filtered.order), SpaceSize(kTabular));
+  EXPECT_TRUE(std::is_sorted(filtered.scores.rbegin(), filtered.scores.rend()));
+  // Five candidates by two banks each, the best ranked; what was not scored is told from what is
+  // not valid.
+  for (std::size_t i = 0; i < filtered.order.size(); ++i) {
+    ASSERT_EQ(std::isnan(filtered.parts[0][i]), i >= 5);
+    ASSERT_TRUE(std::isfinite(filtered.parts[1][i]) && std::isfinite(filtered.parts[2][i]));
+  }
+  // Nothing is begun once the time is up, but closed forms.
+  const auto late = Filter(request);
+  EXPECT_EQ(late.part_banks, (std::vector<std::int32_t>{0, 0, late.banks}));
+  EXPECT_TRUE(std::isnan(late.parts[1][0]));
+  EXPECT_TRUE(std::isfinite(late.parts[2][0]));
+}
+
+TEST_F(FilterCandidatesTest, JacflowAsAPartIsTheRankSumOverAllThatWereScored) {
+  FilterRequest request = Request(kTabular, Tfmem::kKnas);
+  request.n = 80;
+  request.parts = {Tfmem::kNasWot, Tfmem::kJacflow, Tfmem::kSynflow};
+  const auto all = Filter(request);
+  EXPECT_FALSE(all.whole);
+  EXPECT_EQ(all.parts[1], Jacflow(all.parts[0], all.parts[2]));
+  request.keep = 7;
+  const auto kept = Filter(request);
+  EXPECT_EQ(kept.order, all.order);
+  EXPECT_EQ(kept.parts[1], std::vector(all.parts[1].begin(), all.parts[1].begin() + 7));
 }
 
 TEST_F(FilterCandidatesTest, SamplersSeekWhatTheTfmemCallsBetter) {
@@ -377,6 +491,8 @@ TEST_F(FilterCandidatesTest, ALaterBankThatTheDeadlineCutsOffIsDropped) {
   // Time for a few of the sixteen.
   const auto cut_off = Filter(request, Definition, Clock::now() + 3 * (Clock::now() - start));
   ASSERT_EQ(std::ssize(cut_off.order), SpaceSize(kMlp20));
+  EXPECT_GE(cut_off.banks, 1);
+  EXPECT_LT(cut_off.banks, 16);
   EXPECT_EQ(cut_off.first_bank.of(Tfmem::kSynflow), one_bank.first_bank.of(Tfmem::kSynflow));
 }
 

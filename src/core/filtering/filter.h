@@ -17,19 +17,15 @@
 
 namespace trails {
 
-struct ScoredCandidate {
-  HiddenWidths widths;
-  double score = 0;  // kInvalidScore where the TFMEM has no value
-  std::int64_t params = 0;
-};
-
 struct FilterRequest {
   const SearchSpace &space;  // must outlive the call
   Tfmem tfmem = Tfmem::kRandom;
   std::vector<Tfmem> parts = {};  // scores wanted besides; they do not change the order
   SamplerKind sampler = SamplerKind::kWhole;
   std::optional<std::int64_t> n =
-      {};                  // candidates to score; else the whole space or a sample of it
+      {};  // candidates to score; else the whole space or a sample of it
+  // The best that the caller will see, the only ones whose parts are scored; else all of them.
+  std::optional<std::int64_t> keep = {};
   std::int32_t banks = 1;  // draws of the weights whose ranks are averaged, >= 1
   std::int32_t inputs = 0;
   std::int32_t outputs = 0;
@@ -43,15 +39,26 @@ struct FilteredCandidates {
   // [candidate in that order]: the mean over the banks where the score is valid, kInvalidScore when
   // it is in none. The order is that of the mean ranks, not of these means.
   std::vector<double> scores;
-  std::vector<std::vector<double>> parts;  // [part][candidate in that order], the same way
-  double drawing_seconds = 0;              // to draw initial weights, added up over the threads
-  bool whole = false;                      // the full-space scorer was used
-  SpaceScores first_bank;                  // then: for the feature table; else empty
+  std::int32_t banks = 0;  // that ranks and scores are of; fewer than asked for past a deadline
+  // [part][candidate in that order, up to FilterRequest::keep], the same way; kNotScored for what
+  // there was no time for.
+  std::vector<std::vector<double>> parts;
+  std::vector<std::int32_t> part_banks;  // [part] that these are of; 0 where there was no time
+  double drawing_seconds = 0;            // to draw initial weights, added up over the threads
+  bool whole = false;                    // the full-space scorer ranked them
+  // Then: what the first bank says of the whole space, by the TFMEM and those parts that the
+  // full-space scorer scored too. For the feature table; else empty.
+  SpaceScores first_bank;
 };
 
 // Scores one candidate with the weights of one bank: DirectScore, handed in by the engine so that
 // this room stays without Torch. Called by several threads at once.
 using CandidateScorer = std::function<double(Tfmem, const InitialWeights &, std::int32_t bank)>;
+
+// Whether `candidates` of the space are so few that the full-space scorer would take longer for the
+// whole of it than one by one takes for them, by a TFMEM of this cost: fewer than 1 in 1,000, or
+// 1 in 50 with a TFMEM that goes backward.
+bool AreFew(const SearchSpace &space, std::int64_t candidates, TfmemCost cost) noexcept;
 
 // Draws n candidates of the space without repetition: depths in turn, so that each depth has its
 // share while it lasts, and uniform within a depth. n above the space's size gives all of it.
@@ -60,34 +67,24 @@ std::vector<HiddenWidths> SampleCandidates(const SearchSpace &space, std::int64_
                                            std::uint64_t seed);
 
 // Scores candidates and ranks them in the TFMEM's own direction; ties are broken at random by the
-// seed. `random` gives a random order.
+// seed. `random` gives a random order. Then, in what time is left, the parts are scored.
 //
 // Sampler whole, where FitsFullSpace: ScoreFullSpace with each bank; n below the space's size keeps
 // the candidates of SampleCandidates(space, n, seed), and so few that the space would take longer
-// (1 in 1,000 of it, 1 in 10 with a TFMEM that goes backward) are scored one by one with the same
-// weights, WeightBank::Slice. A bank that a deadline cut off is dropped, unless it is the first.
-// Otherwise candidates come from the sampler (whole: SampleCandidates), n or kSampledCandidates of
-// them, and each is scored by itself on `threads` threads, with its own weights for each bank
-// (DrawWeights; closed forms without). An adaptive sampler is told the mean over the banks, higher
-// is better; for jacflow, a rank sum over all that is scored, it is told synflow on the way.
+// (AreFew) are scored one by one. A bank that a deadline cut off is dropped, unless it is the
+// first. Otherwise candidates come from the sampler (whole: SampleCandidates), n or
+// kSampledCandidates of them, and each is scored by itself on `threads` threads. Either way each
+// bank has the same weights for a candidate, those of CandidateWeights. An adaptive sampler is told
+// the mean over the banks, higher is better; for jacflow, a rank sum over all that is scored, it is
+// told synflow on the way. Parts: ScoreParts.
 //
 // Ends at `until` or when control.finish asks for it, and ranks what is scored by then: one
-// candidate at least. Parts that were not scored by then are kInvalidScore. Same request, same
-// answer, whatever the number of threads, as long as FitsFullSpace says the same of them; adaptive
-// samplers (all but whole, sequential, random) with one thread only.
-// Memory: some 40 bytes a candidate and TFMEM; one by one, 16 more for each bank.
+// candidate at least. Same request, same answer, whatever the number of threads; adaptive samplers
+// (all but whole, sequential, random) with one thread only.
+// Memory: some 40 bytes a candidate and TFMEM; one by one, 16 more for each bank, and the banks.
 // Throws Error(kCancelled), what the scorer throws.
 FilteredCandidates FilterCandidates(const FilterRequest &request, const ScoringBatch &batch,
                                     const CandidateScorer &scorer, Clock::time_point until,
                                     const RunControl &control);
-
-// The order in which to train: diverse, so that no taste of a TFMEM for one depth or size decides
-// alone. Candidates fall into strata: the depths, each in four quarters by the number of
-// parameters. Strata take turns, in an order that `seed` shuffles anew each turn, and give their
-// best ranked candidate that is left. The first `count` of it. For the TFMEM random this is a
-// stratified random draw. Cost: some 40 ms for 160,000.
-std::vector<ScoredCandidate> Shortlist(const SearchSpace &space, std::int32_t inputs,
-                                       std::int32_t outputs, const FilteredCandidates &filtered,
-                                       std::uint64_t seed, std::int64_t count);
 
 }  // namespace trails

@@ -4,15 +4,35 @@
 #include <atomic>
 #include <cmath>
 #include <deque>
+#include <iterator>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "core/data/parallel_for.h"
+#include "core/filtering/ranking.h"
 #include "core/interrupt.h"
 
 namespace trails {
 
 namespace {
+
+bool Contains(const std::vector<Tfmem> &tfmems, Tfmem tfmem) {
+  return std::find(tfmems.begin(), tfmems.end(), tfmem) != tfmems.end();
+}
+
+// What has to be measured for these, each once, jacflow as its parts.
+std::vector<Tfmem> Measured(const std::vector<Tfmem> &tfmems) {
+  std::vector<Tfmem> measured;
+  for (const Tfmem tfmem : tfmems) {
+    const std::vector<Tfmem> parts = tfmem == Tfmem::kJacflow
+                                         ? std::vector{Tfmem::kSynflow, Tfmem::kNasWot}
+                                         : std::vector{tfmem};
+    std::copy_if(parts.begin(), parts.end(), std::back_inserter(measured),
+                 [&](Tfmem part) { return !Contains(measured, part); });
+  }
+  return measured;
+}
 
 // One proposal and its scores, [bank][measured]; kNotScored for closed forms in later banks.
 struct Proposal {
@@ -25,7 +45,7 @@ struct Proposal {
 class Scoring {
  public:
   Scoring(const FilterRequest &request, const std::vector<Tfmem> &measured, std::int64_t n,
-          Sampler *sampler, const WeightsOf &weights, const CandidateScorer &scorer,
+          Sampler *sampler, const CandidateWeights &weights, const CandidateScorer &scorer,
           Clock::time_point until, const RunControl &control)
       : request_(request),
         measured_(measured),
@@ -78,7 +98,7 @@ class Scoring {
   const std::vector<Tfmem> &measured_;
   const std::int64_t n_;
   Sampler &sampler_;
-  const WeightsOf &weights_;
+  const CandidateWeights &weights_;
   const CandidateScorer &scorer_;
   const RunControl &control_;
   const Interrupt interrupt_;
@@ -101,7 +121,7 @@ void Scoring::Score(Proposal *proposal) const {
       }
       if (!weights) {
         const Clock::time_point drawing = Clock::now();
-        weights = weights_(proposal->widths, bank);
+        weights = weights_.Of(proposal->widths, bank);
         proposal->drawing_seconds += std::chrono::duration<double>(Clock::now() - drawing).count();
       }
       scores.push_back(scorer_(tfmem, *weights, bank));
@@ -145,16 +165,26 @@ OneByOneScores Scoring::Finish() {
 
 }  // namespace
 
-OneByOneScores ScoreOneByOne(const FilterRequest &request, const std::vector<Tfmem> &measured,
-                             std::int64_t n, Sampler *sampler, const WeightsOf &weights,
+OneByOneScores ScoreOneByOne(const FilterRequest &request, const std::vector<Tfmem> &tfmems,
+                             std::int64_t n, Sampler *sampler, const CandidateWeights &weights,
                              const CandidateScorer &scorer, Clock::time_point until,
                              const RunControl &control) {
+  const std::vector<Tfmem> measured = Measured(tfmems);
   Scoring scoring(request, measured, n, sampler, weights, scorer, until, control);
   // Each thread takes candidates until it finds none; the stop is looked at within.
   const auto threads = static_cast<std::int32_t>(
       std::min<std::int64_t>(request.threads, std::max<std::int64_t>(n, 1)));
   ParallelFor(threads, threads, /*stop=*/{}, [&](std::int64_t) { scoring.Work(); });
-  return scoring.Finish();
+  OneByOneScores result = scoring.Finish();
+  if (Contains(tfmems, Tfmem::kJacflow)) {
+    for (SpaceScores &bank : result.banks) {
+      std::vector<double> jacflow =
+          Jacflow(bank.of(Tfmem::kNasWot), bank.of(Tfmem::kSynflow), request.threads, control.stop);
+      bank.tfmems.push_back(Tfmem::kJacflow);
+      bank.scores.push_back(std::move(jacflow));
+    }
+  }
+  return result;
 }
 
 }  // namespace trails

@@ -20,6 +20,8 @@ constexpr std::uint64_t kWeightTag = 10;  // + layer
 constexpr std::uint64_t kBiasTag = 30;    // + layer
 constexpr std::uint64_t kPerturbationTag = 53;
 
+constexpr std::uint64_t kOwnWeightsPurpose = 0x77656967;  // "weig"; the banks follow
+
 // Inputs and hidden widths: the fan-ins of all layers.
 std::vector<double> FanIns(const HiddenWidths &hidden, std::int32_t inputs) {
   std::vector<double> fan_ins{static_cast<double>(inputs)};
@@ -65,11 +67,16 @@ double ExpectedExpressFlow(const std::vector<double> &fan_ins, std::int32_t outp
   return ExpectedFlow(fan_ins, outputs) * weighted / total;
 }
 
-double RandomScore(const HiddenWidths &hidden, std::uint64_t seed) noexcept {
+// A seed of the candidate's own.
+std::uint64_t SeedOf(const HiddenWidths &hidden, std::uint64_t seed) noexcept {
   for (const std::int32_t width : hidden) {
     seed = RandomStream::ForPurpose(seed, static_cast<std::uint64_t>(width)).Next();
   }
-  return RandomStream(seed).Uniform();
+  return seed;
+}
+
+double RandomScore(const HiddenWidths &hidden, std::uint64_t seed) noexcept {
+  return RandomStream(SeedOf(hidden, seed)).Uniform();
 }
 
 }  // namespace
@@ -106,6 +113,13 @@ InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std:
     weights.bias.push_back(std::move(bias));
   }
   return weights;
+}
+
+InitialWeights OwnWeights(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs,
+                          std::uint64_t seed, std::int32_t bank) {
+  const std::uint64_t purpose = kOwnWeightsPurpose + static_cast<std::uint64_t>(bank);
+  return DrawWeights(hidden, inputs, outputs,
+                     SeedOf(hidden, RandomStream::ForPurpose(seed, purpose).Next()));
 }
 
 double Synflow(const InitialWeights &weights) {

@@ -35,6 +35,12 @@ std::vector<float> DrawPerturbation(std::int32_t inputs, std::uint64_t seed);
 InitialWeights DrawWeights(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs,
                            std::uint64_t seed);
 
+// Weights of a candidate's own, which have nothing to do with those of another candidate or bank:
+// DrawWeights by a seed that is a function of (seed, bank, widths). For candidates that no bank has
+// weights for.
+InitialWeights OwnWeights(const HiddenWidths &hidden, std::int32_t inputs, std::int32_t outputs,
+                          std::uint64_t seed, std::int32_t bank);
+
 // SynFlow on |W|, |b| with input ones [4, inputs] and no batch normalisation:
 //   a_0 = 1, a_l = |W_l| a_{l-1} + |b_l|,  g_L = 1, g_{l-1} = |W_l|' g_l,
 //   score = 4 * sum_l g_l . (a_l - |b_l|)

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "core/data/dataset.h"
-#include "core/filtering/filter.h"
+#include "core/filtering/shortlist.h"
 #include "core/refinement/candidate_run.h"
 #include "core/refinement/cost_model.h"
 #include "core/refinement/ensemble.h"
