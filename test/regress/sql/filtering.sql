@@ -44,6 +44,11 @@ SELECT bool_and(parts[1] = params) AS params, bool_and(parts[2] = score) AS scor
        bool_and(array_length(parts, 1) = 3) AS three
 FROM trails.filter_candidates('features', 'fate', parts => '{params,express_flow,flops}');
 
+-- parts are scored for the rows that come back, after the ranking, which they leave as it is
+SELECT count(*) AS kept, count(parts[1]) AS with_knas, bool_and(with_parts.architecture = plain.architecture) AS same_order
+FROM trails.filter_candidates('features', 'fate', k => 3, parts => '{knas}') AS with_parts
+JOIN trails.filter_candidates('features', 'fate', k => 3) AS plain USING (rank);
+
 -- score() computes by definition what the whole-space scorer computes with one bank
 CREATE FUNCTION agrees(source regclass, target name, space text, worst double precision) RETURNS TABLE (tfmem text, agrees boolean)
 LANGUAGE sql AS $$

@@ -29,9 +29,10 @@ SelectionOptions SmallSpace() {
   return options;
 }
 
-FilterResult Filter(const SelectionOptions &options, const ControlledRun &run) {
+FilterResult Filter(const SelectionOptions &options, const ControlledRun &run,
+                    const GeneratedOptions &generated = kGenerated) {
   return trails_engine_open(kContractVersion)
-      ->FilterCandidates(test::GenerateTable(kGenerated), options, run.control);
+      ->FilterCandidates(test::GenerateTable(generated), options, run.control);
 }
 
 ScoreResult Score(const SelectionOptions &options, const std::string &architecture,
@@ -90,6 +91,35 @@ TEST(FilteringPhase, ACandidateByItselfHasTheScoresOfTheFirstBank) {
   }
 }
 
+TEST(FilteringPhase, EveryWayToScoreACandidateHasTheSameWeights) {
+  const ControlledRun run;
+  SelectionOptions options = SmallSpace();
+  options.n = 4;
+  options.parts = {Tfmem::kKnas, Tfmem::kSnip, Tfmem::kExpressFlow};
+  SelectionOptions sampled = options;
+  sampled.sampler = SamplerKind::kSequential;
+  SelectionOptions by_knas = options;
+  by_knas.tfmem = Tfmem::kKnas;
+  // More candidates than are scored as a whole: no banks.
+  SelectionOptions vast = options;
+  vast.space = {.name = "vast", .widths = {}, .min_layers = 6, .max_layers = 6};
+  for (std::int32_t width = 1; width <= 14; ++width) vast.space.widths.push_back(width);
+  for (const SelectionOptions &asked : {options, sampled, by_knas, vast}) {
+    const FilterResult result = Filter(asked, run);
+    ASSERT_EQ(result.rows(), 4);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const ScoreResult direct = Score(asked, result.architectures[i], asked.parts, run);
+      for (std::size_t t = 0; t < asked.parts.size(); ++t) {
+        const double expected = direct.scores[t];
+        EXPECT_EQ(std::isnan(result.parts[t][i]), std::isnan(expected)) << Name(asked.parts[t]);
+        if (std::isnan(expected)) continue;
+        EXPECT_NEAR(result.parts[t][i], expected, 1e-5 * std::abs(expected))
+            << Name(asked.parts[t]) << " of " << result.architectures[i];
+      }
+    }
+  }
+}
+
 TEST(FilteringPhase, JacflowHasNoScoreForOneCandidateAndOthersNeedNoSpace) {
   const ControlledRun run;
   const ScoreResult result =
@@ -112,6 +142,55 @@ TEST(FilteringPhase, ADeadlineThatHasPassedGivesAtLeastOneCandidateAndSaysSo) {
   ASSERT_EQ(result.notices.size(), 1U);
   EXPECT_EQ(result.notices[0].level, NoticeLevel::kWarning);
   EXPECT_NE(result.notices[0].message.find("of 256 candidates were scored"), std::string::npos);
+}
+
+TEST(FilteringPhase, SaysWhichPartsAndBanksTheTimeCutOff) {
+  SelectionOptions options = SmallSpace();
+  options.space = {.name = "wide", .widths = {8, 24, 50, 90}, .min_layers = 4, .max_layers = 4};
+  options.banks = 4;
+  options.parts = {Tfmem::kParams, Tfmem::kKnas};
+  options.k = 10;
+  ControlledRun run;
+  run.control.deadline = run.control.start;
+  const FilterResult result = Filter(options, run);
+  ASSERT_GE(result.rows(), 1);
+  const std::string rows = std::to_string(result.rows());
+  ASSERT_EQ(result.notices.size(), 3U);
+  EXPECT_EQ(result.notices[1].message, "only 1 of 4 banks was scored");
+  EXPECT_EQ(result.notices[2].message, "part knas was scored for 0 of " + rows + " candidates");
+  for (const Notice &notice : result.notices) {
+    EXPECT_EQ(notice.level, NoticeLevel::kWarning);
+    EXPECT_FALSE(notice.detail.empty());
+    EXPECT_FALSE(notice.hint.empty());
+  }
+  EXPECT_EQ(result.parts[0][0], static_cast<double>(result.params[0]));
+  EXPECT_TRUE(std::isnan(result.parts[1][0]));
+}
+
+TEST(FilteringPhase, SaysSoWhenNoScoreIsValid) {
+  SelectionOptions options = SmallSpace();
+  options.tfmem = Tfmem::kKnas;
+  options.n = 3;
+  const ControlledRun run;
+  EXPECT_TRUE(Filter(options, run).notices.empty());
+  const FilterResult result = Filter(options, run, {.rows = 150});
+  ASSERT_EQ(result.rows(), 3);
+  for (const double score : result.scores) EXPECT_TRUE(std::isnan(score));
+  ASSERT_EQ(result.notices.size(), 1U);
+  EXPECT_EQ(result.notices[0].level, NoticeLevel::kWarning);
+  EXPECT_EQ(result.notices[0].message, "no candidate has a valid score of knas");
+  EXPECT_NE(result.notices[0].hint.find("needs 200 training rows"), std::string::npos);
+}
+
+TEST(FilteringPhase, SaysSoWhenMoreAreWantedThanThereAre) {
+  SelectionOptions options = SmallSpace();
+  options.n = 40;
+  const ControlledRun run;
+  const FilterResult result = Filter(options, run);
+  EXPECT_EQ(result.candidates_scored, 39);
+  ASSERT_EQ(result.notices.size(), 1U);
+  EXPECT_EQ(result.notices[0].level, NoticeLevel::kNotice);
+  EXPECT_EQ(result.notices[0].message, "search space \"small\" has only 39 candidates");
 }
 
 TEST(FilteringPhase, StopsOnCancel) {
