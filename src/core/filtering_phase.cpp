@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "core/data/embedding.h"
@@ -22,6 +23,8 @@ namespace trails {
 namespace {
 
 constexpr std::int32_t kKnasRows = 200;  // 50 mini-batches of 4
+// Doubles that ranking keeps of each candidate besides its scores: keys, ranks, order.
+constexpr std::int64_t kNumbersOfACandidate = 8;
 
 // What TFMEMs look at, drawn once for all candidates.
 class ScoringRows {
@@ -132,6 +135,51 @@ void AddNotices(const SelectionOptions &options, std::int64_t training_rows,
        notices);
 }
 
+// Bytes that filtering takes with so many threads, at most.
+std::int64_t FilteringBytes(const FilterRequest &request, std::int32_t threads) {
+  const std::int64_t size = SpaceSize(request.space);
+  const bool whole = RanksWhole(request);
+  const std::int64_t scored = whole ? size : std::min(size, request.n.value_or(kSampledCandidates));
+  const std::int64_t numbers = 1 + std::ssize(request.parts);
+  std::int64_t bytes = scored * 8 * (kNumbersOfACandidate + numbers * (1 + request.banks));
+  std::vector<Tfmem> tfmems = request.parts;
+  tfmems.push_back(request.tfmem);
+  if (whole) {
+    bytes += FullSpaceBytes(request.space, request.inputs, request.outputs, tfmems, threads);
+  }
+  const bool direct = std::ranges::any_of(tfmems, [&](Tfmem tfmem) {
+    return Traits(tfmem).cost != TfmemCost::kClosedForm && (!whole || tfmem != request.tfmem);
+  });
+  if (direct) {
+    const HiddenWidths largest(static_cast<std::size_t>(request.space.max_layers),
+                               request.space.widths.back());
+    bytes += threads * DirectScoreBytes(largest, request.inputs, request.outputs);
+  }
+  return bytes;
+}
+
+[[noreturn]] void RefuseForMemory(const char *what, std::int64_t bytes, std::int64_t limit) {
+  throw Error(ErrorKind::kLimit, fmt::format("memory limit is too small to score {}", what),
+              fmt::format("The data set and the scores need {} MB; trails.memory_limit is {} MB.",
+                          (bytes >> 20) + 1, limit >> 20),
+              "Raise trails.memory_limit, or choose a search space with fewer candidates or "
+              "narrower layers, or fewer candidates by \"n\".");
+}
+
+// As many threads as there are cores and as memory holds.
+std::int32_t ScoringThreads(const FilterRequest &request, const SelectionOptions &options,
+                            std::int64_t data_bytes) {
+  const auto cores = static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
+  std::int32_t threads = std::min(options.threads, cores);
+  if (options.memory_limit_bytes == 0) return threads;
+  const std::int64_t room = options.memory_limit_bytes - data_bytes;
+  while (threads > 1 && FilteringBytes(request, threads) > room) --threads;
+  if (const std::int64_t bytes = FilteringBytes(request, threads); bytes > room) {
+    RefuseForMemory("the candidates", data_bytes + bytes, options.memory_limit_bytes);
+  }
+  return threads;
+}
+
 }  // namespace
 
 double ReportedScore(double score) noexcept {
@@ -143,17 +191,17 @@ FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &op
   std::vector<Tfmem> tfmems = options.parts;
   tfmems.push_back(options.tfmem);
   const ScoringRows rows(data, options, tfmems);
-  const FilterRequest request{.space = options.space,
-                              .tfmem = options.tfmem,
-                              .parts = options.parts,
-                              .sampler = options.sampler,
-                              .n = options.n,
-                              .keep = options.k,
-                              .banks = options.banks,
-                              .inputs = rows.batch().inputs,
-                              .outputs = rows.batch().outputs,
-                              .seed = options.seed,
-                              .threads = options.threads};
+  FilterRequest request{.space = options.space,
+                        .tfmem = options.tfmem,
+                        .parts = options.parts,
+                        .sampler = options.sampler,
+                        .n = options.n,
+                        .keep = options.k,
+                        .banks = options.banks,
+                        .inputs = rows.batch().inputs,
+                        .outputs = rows.batch().outputs,
+                        .seed = options.seed};
+  request.threads = ScoringThreads(request, options, data.rows.bytes());
   return trails::FilterCandidates(
       request, rows.batch(),
       [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
@@ -208,6 +256,11 @@ ScoreResult ScoreTable(Table &&table, const SelectionOptions &options,
 
   control.progress->Enter(Phase::kFiltering);
   const ScoringRows rows(data, options, tfmems);
+  const std::int64_t bytes =
+      data.rows.bytes() + DirectScoreBytes(widths, rows.batch().inputs, rows.batch().outputs);
+  if (options.memory_limit_bytes > 0 && bytes > options.memory_limit_bytes) {
+    RefuseForMemory("the candidate", bytes, options.memory_limit_bytes);
+  }
   const InitialWeights weights =
       CandidateWeights(options.space, rows.batch().inputs, rows.batch().outputs, options.seed,
                        /*banks=*/1)

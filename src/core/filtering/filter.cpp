@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "core/data/parallel_for.h"
 #include "core/filtering/candidate_weights.h"
 #include "core/filtering/fair_draw.h"
 #include "core/filtering/mean_scores.h"
@@ -104,10 +105,14 @@ struct Ranked {
 
 // Keeps the candidates of SampleCandidates; where a deadline came before all of those, as many of
 // the best as were wanted.
-void KeepTheDraw(const FilterRequest &request, std::vector<std::int64_t> *order) {
+void KeepTheDraw(const FilterRequest &request, const std::stop_token &stop,
+                 std::vector<std::int64_t> *order) {
+  constexpr std::int64_t kBetweenChecks = 16'384;
   std::vector<char> drawn(static_cast<std::size_t>(SpaceSize(request.space)));
-  for (const HiddenWidths &widths : SampleCandidates(request.space, *request.n, request.seed)) {
-    drawn[static_cast<std::size_t>(IndexOf(request.space, widths))] = 1;
+  FairDraw draw(request.space, request.seed);
+  for (std::int64_t i = 0; i < *request.n; ++i) {
+    if (i % kBetweenChecks == 0) ThrowIfStopped(stop);
+    drawn[static_cast<std::size_t>(IndexOf(request.space, draw.Next()))] = 1;
   }
   std::vector<std::int64_t> kept;
   std::copy_if(order->begin(), order->end(), std::back_inserter(kept),
@@ -145,7 +150,7 @@ Ranked RankWhole(const FilterRequest &request, const ScoringBatch &batch, Clock:
   }
   candidates.whole = true;
   candidates.order = ranking.Order(control.stop);
-  if (request.n && *request.n < size) KeepTheDraw(request, &candidates.order);
+  if (request.n && *request.n < size) KeepTheDraw(request, control.stop, &candidates.order);
   ranked.measured = ranking.At(candidates.order, candidates.banks);
   return ranked;
 }
@@ -169,7 +174,7 @@ Ranked RankOneByOne(const FilterRequest &request, const CandidateWeights &weight
   candidates.order = ranking.Order(control.stop);
   ranked.measured = ranking.At(candidates.order, candidates.banks);
   for (std::int64_t &position : candidates.order) {
-    position = IndexOf(request.space, scored.candidates[static_cast<std::size_t>(position)]);
+    position = scored.candidates[static_cast<std::size_t>(position)];
   }
   return ranked;
 }
@@ -191,17 +196,19 @@ bool AreFew(const SearchSpace &space, std::int64_t candidates, TfmemCost cost) n
          SpaceSize(space) / (cost <= TfmemCost::kForward ? kForwardGain : kBackwardGain);
 }
 
+bool RanksWhole(const FilterRequest &request) noexcept {
+  return request.sampler == SamplerKind::kWhole &&
+         FitsFullSpace(request.space, request.inputs, request.outputs, {request.tfmem}) &&
+         !(request.n && AreFew(request.space, *request.n, Traits(request.tfmem).cost));
+}
+
 FilteredCandidates FilterCandidates(const FilterRequest &request, const ScoringBatch &batch,
                                     const CandidateScorer &scorer, Clock::time_point until,
                                     const RunControl &control) {
   const CandidateWeights weights(request.space, request.inputs, request.outputs, request.seed,
                                  request.banks);
-  const bool whole =
-      request.sampler == SamplerKind::kWhole &&
-      FitsFullSpace(request.space, request.inputs, request.outputs, {request.tfmem}) &&
-      !(request.n && AreFew(request.space, *request.n, Traits(request.tfmem).cost));
-  Ranked ranked = whole ? RankWhole(request, batch, until, control)
-                        : RankOneByOne(request, weights, scorer, until, control);
+  Ranked ranked = RanksWhole(request) ? RankWhole(request, batch, until, control)
+                                      : RankOneByOne(request, weights, scorer, until, control);
   ranked.candidates.scores = ranked.measured.front().scores;
   if (request.keep) {
     const auto kept = static_cast<std::size_t>(std::max<std::int64_t>(*request.keep, 0));

@@ -60,6 +60,10 @@ using CandidateScorer = std::function<double(Tfmem, const InitialWeights &, std:
 // 1 in 50 with a TFMEM that goes backward.
 bool AreFew(const SearchSpace &space, std::int64_t candidates, TfmemCost cost) noexcept;
 
+// Whether the full-space scorer ranks the candidates of the request; else they are scored one by
+// one.
+bool RanksWhole(const FilterRequest &request) noexcept;
+
 // Draws n candidates of the space without repetition: depths in turn, so that each depth has its
 // share while it lasts, and uniform within a depth. n above the space's size gives all of it.
 // Same seed, same sequence; the first m of n are the draw of m. O(1) a candidate.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <deque>
 #include <iterator>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -34,11 +35,13 @@ std::vector<Tfmem> Measured(const std::vector<Tfmem> &tfmems) {
   return measured;
 }
 
-// One proposal and its scores, [bank][measured]; kNotScored for closed forms in later banks.
+// One proposal and its scores, [bank][measured]; kNotScored for closed forms in later banks and for
+// what there was no time for. Without a destructor: millions of them are dropped at once.
 struct Proposal {
-  HiddenWidths widths;
-  std::vector<double> scores;
-  double drawing_seconds = 0;
+  std::int64_t index;  // CandidateAt's
+  double *scores;
+  double drawing_seconds;
+  bool is_first;
 };
 
 // What the threads share: the sampler and the proposals are under one lock, scoring is not.
@@ -49,6 +52,7 @@ class Scoring {
           Clock::time_point until, const RunControl &control)
       : request_(request),
         measured_(measured),
+        scores_of_one_(static_cast<std::size_t>(request.banks) * measured.size()),
         n_(n),
         sampler_(*sampler),
         weights_(weights),
@@ -59,10 +63,11 @@ class Scoring {
   // Scores proposals until there is none left, time is up or another thread failed.
   void Work() {
     try {
-      while (Proposal *const proposal = Take()) {
-        Score(proposal);
+      HiddenWidths widths;
+      while (Proposal *const proposal = Take(&widths)) {
+        Score(widths, proposal);
         const std::lock_guard lock(mutex_);
-        sampler_.Tell(proposal->widths, Told(*proposal));
+        sampler_.Tell(widths, Told(*proposal));
         control_.progress->candidates_scored.fetch_add(1, std::memory_order_relaxed);
       }
     } catch (...) {
@@ -75,14 +80,20 @@ class Scoring {
   OneByOneScores Finish();
 
  private:
-  Proposal *Take() {
+  // The next proposal and, in it, where its scores go; null when there is none.
+  Proposal *Take(HiddenWidths *widths) {
     ThrowIfCancelled();
     const std::lock_guard lock(mutex_);
     if (failed_ || std::ssize(proposals_) >= n_) return nullptr;
     if (!proposals_.empty() && interrupt_.TimeIsUp()) return nullptr;
-    std::optional<HiddenWidths> widths = sampler_.Propose();
-    if (!widths) return nullptr;
-    return &proposals_.emplace_back(Proposal{std::move(*widths), {}, 0});
+    std::optional<HiddenWidths> proposed = sampler_.Propose();
+    if (!proposed) return nullptr;
+    *widths = std::move(*proposed);
+    auto *const scores =
+        static_cast<double *>(memory_.allocate(scores_of_one_ * sizeof(double), alignof(double)));
+    std::fill_n(scores, scores_of_one_, kNotScored);
+    return &proposals_.emplace_back(
+        Proposal{IndexOf(request_.space, *widths), scores, 0, proposals_.empty()});
   }
 
   void ThrowIfCancelled() const {
@@ -91,11 +102,12 @@ class Scoring {
     }
   }
 
-  void Score(Proposal *proposal) const;
+  void Score(const HiddenWidths &widths, Proposal *proposal) const;
   double Told(const Proposal &proposal) const;
 
   const FilterRequest &request_;
   const std::vector<Tfmem> &measured_;
+  const std::size_t scores_of_one_;
   const std::int64_t n_;
   Sampler &sampler_;
   const CandidateWeights &weights_;
@@ -104,27 +116,30 @@ class Scoring {
   const Interrupt interrupt_;
   std::mutex mutex_;
   std::atomic<bool> failed_{false};
-  std::deque<Proposal> proposals_;  // elements stay where they are
+  std::deque<Proposal> proposals_;              // elements stay where they are
+  std::pmr::monotonic_buffer_resource memory_;  // of their scores
 };
 
-void Scoring::Score(Proposal *proposal) const {
-  std::vector<double> &scores = proposal->scores;
+void Scoring::Score(const HiddenWidths &widths, Proposal *proposal) const {
+  double *score = proposal->scores;
   for (std::int32_t bank = 0; bank < request_.banks; ++bank) {
     std::optional<InitialWeights> weights;
     for (const Tfmem tfmem : measured_) {
       ThrowIfCancelled();
       if (Traits(tfmem).cost == TfmemCost::kClosedForm) {
-        scores.push_back(bank > 0 ? kNotScored
-                                  : ClosedFormScore(tfmem, proposal->widths, request_.inputs,
-                                                    request_.outputs, request_.seed));
+        if (bank == 0) {
+          *score = ClosedFormScore(tfmem, widths, request_.inputs, request_.outputs, request_.seed);
+        }
+        ++score;
         continue;
       }
+      if (!proposal->is_first && interrupt_.TimeIsUp()) return;
       if (!weights) {
         const Clock::time_point drawing = Clock::now();
-        weights = weights_.Of(proposal->widths, bank);
+        weights = weights_.Of(widths, bank);
         proposal->drawing_seconds += std::chrono::duration<double>(Clock::now() - drawing).count();
       }
-      scores.push_back(scorer_(tfmem, *weights, bank));
+      *score++ = scorer_(tfmem, *weights, bank);
     }
   }
 }
@@ -132,7 +147,7 @@ void Scoring::Score(Proposal *proposal) const {
 double Scoring::Told(const Proposal &proposal) const {
   double sum = 0;
   double valid = 0;
-  for (std::size_t at = 0; at < proposal.scores.size(); at += measured_.size()) {
+  for (std::size_t at = 0; at < scores_of_one_; at += measured_.size()) {
     if (!std::isfinite(proposal.scores[at])) continue;
     sum += proposal.scores[at];
     ++valid;
@@ -156,9 +171,10 @@ OneByOneScores Scoring::Finish() {
       result.banks[bank].scores.push_back(std::move(scores));
     }
   }
-  for (Proposal &proposal : proposals_) {
+  result.candidates.reserve(proposals_.size());
+  for (const Proposal &proposal : proposals_) {
     result.drawing_seconds += proposal.drawing_seconds;
-    result.candidates.push_back(std::move(proposal.widths));
+    result.candidates.push_back(proposal.index);
   }
   return result;
 }

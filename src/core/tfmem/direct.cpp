@@ -78,4 +78,11 @@ double DirectScore(Tfmem tfmem, const InitialWeights &weights, const ScoringBatc
   return std::isfinite(score) ? score : kInvalidScore;
 }
 
+std::int64_t DirectScoreBytes(const HiddenWidths &widths, std::int32_t inputs,
+                              std::int32_t outputs) noexcept {
+  // The slice, its copy, gradients, second derivatives and what autograd keeps of them: eight
+  // numbers in double for each weight. The batch's share is small beside wide layers, hence 1 MB.
+  return 64 * CountParameters(widths, inputs, outputs) + 1'000'000;
+}
+
 }  // namespace trails

@@ -85,4 +85,9 @@ struct DirectOptions {
 double DirectScore(Tfmem tfmem, const InitialWeights &weights, const ScoringBatch &batch,
                    const DirectOptions &options);
 
+// Bytes that DirectScore takes for one candidate at most, its weights included: grasp, with
+// gradients and their derivatives.
+std::int64_t DirectScoreBytes(const HiddenWidths &widths, std::int32_t inputs,
+                              std::int32_t outputs) noexcept;
+
 }  // namespace trails
