@@ -154,6 +154,10 @@ std::int64_t FilteringBytes(const FilterRequest &request, std::int32_t threads) 
     const HiddenWidths largest(static_cast<std::size_t>(request.space.max_layers),
                                request.space.widths.back());
     bytes += threads * DirectScoreBytes(largest, request.inputs, request.outputs);
+    if (FitsFullSpace(request.space, request.inputs, request.outputs, {Tfmem::kSynflow})) {
+      bytes += request.banks * WeightBank::Bytes(request.space, request.inputs, request.outputs,
+                                                 /*backward_panels=*/false);
+    }
   }
   return bytes;
 }

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/data/dataset.h"
-#include "core/model/model.h"
 #include "core/interrupt.h"
+#include "core/model/model.h"
 
 namespace trails {
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "core/data/dataset.h"
+#include "core/interrupt.h"
 #include "core/model/model.h"
 #include "core/refinement/batch_order.h"
-#include "core/interrupt.h"
 #include "core/refinement/parameters.h"
 
 namespace trails {

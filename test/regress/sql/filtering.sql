@@ -45,7 +45,7 @@ SELECT bool_and(parts[1] = params) AS params, bool_and(parts[2] = score) AS scor
 FROM trails.filter_candidates('features', 'fate', parts => '{params,express_flow,flops}');
 
 -- parts are scored for the rows that come back, after the ranking, which they leave as it is
-SELECT count(*) AS kept, count(parts[1]) AS with_knas, bool_and(with_parts.architecture = plain.architecture) AS same_order
+SELECT count(*) AS kept, count(with_parts.parts[1]) AS with_knas, bool_and(with_parts.architecture = plain.architecture) AS same_order
 FROM trails.filter_candidates('features', 'fate', k => 3, parts => '{knas}') AS with_parts
 JOIN trails.filter_candidates('features', 'fate', k => 3) AS plain USING (rank);
 
