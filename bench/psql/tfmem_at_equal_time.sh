@@ -55,8 +55,8 @@ for table in $tables; do
       for (s in seeds) scale += sign * (test[first, s] - floor[s])
       for (s in seeds) n++
       for (s in seeds) {
-        d = 100 * sign * (of == "test" ? test[name, s] - test[first, s]
-                                       : valid[name, s] - valid[first, s]) / (scale / n)
+        d = of == "test" ? test[name, s] - test[first, s] : valid[name, s] - valid[first, s]
+        d *= 100 * sign / (scale / n)
         sum += d; squares += d * d
       }
       return sprintf("%+.1f ± %.1f %%", sum / n, n > 1 ? sqrt((squares - sum * sum / n) / (n - 1) / n) : 0)
