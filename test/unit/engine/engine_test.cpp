@@ -264,7 +264,14 @@ Stopped StopIn(Phase phase, Table &&table, const SelectionOptions &options, doub
   return stopped;
 }
 
-// The promise is 50 ms; the bound leaves room for a busy machine.
+// The promise is 50 ms; the bound leaves room for a busy machine, and for sanitizers, under which
+// vector code takes many times as long.
+#ifdef TRAILS_SANITIZED
+constexpr double kPromptSeconds = 1;
+#else
+constexpr double kPromptSeconds = 0.25;
+#endif
+
 void ExpectPromptStops(Phase phase, const GeneratedOptions &generated,
                        const SelectionOptions &options, const char *name,
                        Table (*table_of)(const GeneratedOptions &)) {
@@ -277,7 +284,7 @@ void ExpectPromptStops(Phase phase, const GeneratedOptions &generated,
     latencies.push_back(stopped.seconds);
   }
   std::sort(latencies.begin(), latencies.end());
-  EXPECT_LT(latencies[2], 0.25) << name;
+  EXPECT_LT(latencies[2], kPromptSeconds) << name;
   testing::Test::RecordProperty(std::string("median_stop_ms_") + name,
                                 std::to_string(static_cast<int>(1e3 * latencies[2])));
 }
@@ -291,7 +298,7 @@ TEST(Engine, StopsPromptlyWhileEncoding) {
 TEST(Engine, StopsPromptlyWhileFiltering) {
   const GeneratedOptions generated{.rows = 1'000};
   SelectionOptions options = FixedOptions(generated, 1, 1);
-  options.space = {.name = "", .widths = {512, 1'024, 2'048}, .min_layers = 6, .max_layers = 8};
+  options.space = {.name = "", .widths = {256, 512, 1'024}, .min_layers = 6, .max_layers = 8};
   options.n = 5'000;
   options.tfmem = Tfmem::kSynflow;
   options.threads = 2;
