@@ -67,7 +67,7 @@ echo "| opening LibTorch, once a session that trains, median of $tries | $(sed '
 echo "| trails.so on disk | $(size "$pg_pkglibdir/trails.so") MB |"
 echo "| trails_engine.so | $(size "$pg_pkglibdir/trails_engine.so") MB |"
 echo "| LibTorch beside them | $(size "$pg_pkglibdir/trails") MB |"
-ask "SELECT format('| one run of 4,680 candidates in the catalog, its model apart | %s kB |',
+ask "SELECT format('| one run in the catalog, its model apart | %s kB |',
        (pg_total_relation_size('trails.candidate')::float8 / (SELECT count(*) FROM trails.candidate)
         * 4680 / 1024)::int)" \
   "SELECT format('| its model, %s networks | %s kB |', members, bytes / 1024)
