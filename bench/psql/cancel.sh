@@ -35,10 +35,11 @@ statement() {
   case $1 in
     reading) source=endless ;;
     encoding) ;;
-    filtering) source=few_rows more=", space => 'mlp20', n => 160000, tfmem => 'synflow'" ;;
+    filtering) source=few_rows more=", space => 'mlp20', tfmem => 'grasp'" ;;
     refinement) ;;
     final) source=mostly_test more=", split => 'split', n => 1, k => 1, u => 1" ;;
-    storing) source=few_rows more=", space => 'mlp20', n => 160000, k => 1, u => 1" ;;
+    storing) source=few_rows more=", space => 'mlp20', n => 160000, k => 1, u => 1,
+      options => '{\"keep_candidates\": 160000}'" ;;
     *) fail "no phase $1" ;;
   esac
   echo "SELECT * FROM trails.model_selection('$source', 'c11', budget => '10 min'$more);"
