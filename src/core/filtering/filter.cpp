@@ -66,9 +66,13 @@ class Ranking {
   // first.
   void Add(const SpaceScores &bank, const std::stop_token &stop) {
     if (bank.tfmems.empty()) return;
-    for (auto &[tfmem, means] : means_) means.Add(bank.of(tfmem));
+    for (auto &[tfmem, means] : means_) {
+      means.Add(bank.of(tfmem));
+      ThrowIfStopped(stop);
+    }
     const std::vector<double> ranks =
         Ranks(bank.of(request_.tfmem), Traits(request_.tfmem).higher_is_better, stop);
+    ThrowIfStopped(stop);
     for (std::size_t i = 0; i < ranks.size(); ++i) rank_sums_[i] += ranks[i];
   }
 
@@ -114,6 +118,7 @@ void KeepTheDraw(const FilterRequest &request, const std::stop_token &stop,
     if (i % kBetweenChecks == 0) ThrowIfStopped(stop);
     drawn[static_cast<std::size_t>(IndexOf(request.space, draw.Next()))] = 1;
   }
+  ThrowIfStopped(stop);
   std::vector<std::int64_t> kept;
   std::copy_if(order->begin(), order->end(), std::back_inserter(kept),
                [&](std::int64_t index) { return drawn[static_cast<std::size_t>(index)] != 0; });
@@ -151,7 +156,9 @@ Ranked RankWhole(const FilterRequest &request, const ScoringBatch &batch, Clock:
   candidates.whole = true;
   candidates.order = ranking.Order(control.stop);
   if (request.n && *request.n < size) KeepTheDraw(request, control.stop, &candidates.order);
+  ThrowIfStopped(control.stop);
   ranked.measured = ranking.At(candidates.order, candidates.banks);
+  ThrowIfStopped(control.stop);
   return ranked;
 }
 
