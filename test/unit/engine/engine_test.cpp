@@ -264,14 +264,7 @@ Stopped StopIn(Phase phase, Table &&table, const SelectionOptions &options, doub
   return stopped;
 }
 
-// The promise is 50 ms; the bound leaves room for a busy machine, and for sanitizers, under which
-// vector code takes many times as long.
-#ifdef TRAILS_SANITIZED
-constexpr double kPromptSeconds = 1;
-#else
-constexpr double kPromptSeconds = 0.25;
-#endif
-
+// The promise is 50 ms; the bound leaves room for a busy machine.
 void ExpectPromptStops(Phase phase, const GeneratedOptions &generated,
                        const SelectionOptions &options, const char *name,
                        Table (*table_of)(const GeneratedOptions &)) {
@@ -284,7 +277,7 @@ void ExpectPromptStops(Phase phase, const GeneratedOptions &generated,
     latencies.push_back(stopped.seconds);
   }
   std::sort(latencies.begin(), latencies.end());
-  EXPECT_LT(latencies[2], kPromptSeconds) << name;
+  EXPECT_LT(latencies[2], 0.25) << name;
   testing::Test::RecordProperty(std::string("median_stop_ms_") + name,
                                 std::to_string(static_cast<int>(1e3 * latencies[2])));
 }
