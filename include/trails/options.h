@@ -74,6 +74,15 @@ enum class SamplerKind : std::uint8_t {
   kReinforce,
 };
 
+// How the refinement phase spends training on its candidates. src/core/coordinator/strategy.h
+enum class Refinement : std::uint8_t {
+  kHalving,              // successive halving
+  kReject,               // successive reject
+  kUniform,              // every candidate equally long
+  kAsynchronousHalving,  // ASHA: promotes without waiting for a rung's end
+  kEvolution,            // regularised evolution on trained metrics: the papers' baseline
+};
+
 // Parse the SQL spelling ("auto", "binary", ... as in docs/sql-reference.md); Name gives it back.
 // Throw Error(kInvalidArgument) with a HINT that lists the accepted words.
 Task ParseTask(std::string_view word);
@@ -81,6 +90,7 @@ Metric ParseMetric(std::string_view word);
 Encoding ParseEncoding(std::string_view word);
 Tfmem ParseTfmem(std::string_view word);
 SamplerKind ParseSampler(std::string_view word);
+Refinement ParseRefinement(std::string_view word);  // sh, sr, uniform, asha, evolution
 std::string_view Name(Task task) noexcept;
 std::string_view Name(Metric metric) noexcept;
 std::string_view Name(Encoding encoding) noexcept;
@@ -88,6 +98,7 @@ std::string_view Name(Tfmem tfmem) noexcept;
 std::string_view Name(TfmemData data) noexcept;
 std::string_view Name(TfmemCost cost) noexcept;
 std::string_view Name(SamplerKind sampler) noexcept;
+std::string_view Name(Refinement refinement) noexcept;
 
 // True where a larger metric is a better model (auc, accuracy, r2).
 bool HigherIsBetter(Metric metric) noexcept;
@@ -106,6 +117,14 @@ struct SearchSpace {
 inline constexpr std::int64_t kLargestWholeSpace = 5'000'000;
 inline constexpr std::int64_t kSampledCandidates = 5'000;
 
+// A candidate that an earlier run trained: what a learned filter knows before the first rung.
+struct PastCandidate {
+  std::string architecture;
+  double dropout = 0;
+  double standing = 0;      // its place among those trained in that run: 0 the worst, 1 the best
+  bool same_table = false;  // of the same relation and target
+};
+
 struct SelectionOptions {
   Task task = Task::kAuto;
   Metric metric = Metric::kAuto;
@@ -115,8 +134,14 @@ struct SelectionOptions {
   SearchSpace space;
   Tfmem tfmem = Tfmem::kRandom;
   std::vector<Tfmem> parts;  // scores wanted besides, in this order
+  // The results of the first rung propose further candidates: model_selection's tfmem 'learned'.
+  // The first of them come in the order of `tfmem`.
+  bool learned = false;
+  std::vector<PastCandidate> past;  // for the learned filter of a timed plan
   SamplerKind sampler = SamplerKind::kWhole;
-  std::int32_t banks = 2;  // independent draws of the weights whose ranks are averaged, 1..16
+  Refinement refinement = Refinement::kHalving;
+  bool only_filter = false;  // train the best candidate of the filtering phase alone
+  std::int32_t banks = 2;    // independent draws of the weights whose ranks are averaged, 1..16
   // Candidates that are reported beside the trained ones, the best by score: SelectModel only.
   std::int64_t keep_candidates = 1000;
   // Parts of the plan that the caller fixes: candidates scored (N), candidates trained (K),
@@ -125,7 +150,9 @@ struct SelectionOptions {
   std::optional<std::int64_t> n;
   std::optional<std::int64_t> k;
   std::optional<std::int64_t> u;
-  std::optional<double> stop_at;  // a validation metric that is good enough
+  std::int32_t eta = 3;  // a rung keeps one in eta and trains eta times as long, >= 2
+  std::optional<std::int64_t> max_epochs;  // of any candidate, >= 1
+  std::optional<double> stop_at;           // a validation metric that is good enough
   std::uint64_t seed = 0;
   std::optional<double> dropout;        // of every candidate, 0..0.9; else drawn for each
   std::int32_t max_ids = 65'536;        // embedding rows of one categorical field

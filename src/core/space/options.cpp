@@ -21,6 +21,8 @@ constexpr std::array<std::string_view, 4> kTaskWords{"auto", "binary", "multicla
 constexpr std::array<std::string_view, 7> kMetricWords{"auto", "auc", "logloss", "accuracy",
                                                        "rmse", "mae", "r2"};
 constexpr std::array<std::string_view, 2> kEncodingWords{"piecewise_linear", "trails"};
+constexpr std::array<std::string_view, 5> kRefinementWords{"sh", "sr", "uniform", "asha",
+                                                           "evolution"};
 constexpr std::array<std::string_view, 8> kSamplerWords{
     "whole",           "sequential",        "random",         "evolution",
     "async_evolution", "warm_up_evolution", "move_evolution", "reinforce"};
@@ -83,6 +85,7 @@ constexpr auto kTfmemWords = [] {
 static_assert(kTaskWords[static_cast<std::size_t>(Task::kRegression)] == "regression");
 static_assert(kMetricWords[static_cast<std::size_t>(Metric::kR2)] == "r2");
 static_assert(kEncodingWords[static_cast<std::size_t>(Encoding::kTrails)] == "trails");
+static_assert(kRefinementWords[static_cast<std::size_t>(Refinement::kEvolution)] == "evolution");
 static_assert(kSamplerWords[static_cast<std::size_t>(SamplerKind::kReinforce)] == "reinforce");
 static_assert(kDataWords[static_cast<std::size_t>(TfmemData::kRowsAndTarget)] == "rows_and_target");
 static_assert(kCostWords[static_cast<std::size_t>(TfmemCost::kManyPasses)] == "many_passes");
@@ -153,6 +156,10 @@ Encoding ParseEncoding(std::string_view word) {
 Tfmem ParseTfmem(std::string_view word) {
   return Parse<Tfmem>("TFMEM", kTfmemWords, word);
 }
+Refinement ParseRefinement(std::string_view word) {
+  return Parse<Refinement>("refinement", kRefinementWords, word);
+}
+
 SamplerKind ParseSampler(std::string_view word) {
   return Parse<SamplerKind>("sampler", kSamplerWords, word);
 }
@@ -175,6 +182,10 @@ std::string_view Name(TfmemData data) noexcept {
 std::string_view Name(TfmemCost cost) noexcept {
   return kCostWords[static_cast<std::size_t>(cost)];
 }
+std::string_view Name(Refinement refinement) noexcept {
+  return kRefinementWords[static_cast<std::size_t>(refinement)];
+}
+
 std::string_view Name(SamplerKind sampler) noexcept {
   return kSamplerWords[static_cast<std::size_t>(sampler)];
 }

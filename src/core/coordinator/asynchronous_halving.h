@@ -1,0 +1,24 @@
+// Asynchronous successive halving: a free thread promotes whoever is among the best one in eta of a
+// rung and was not promoted yet, the highest rung first, and else starts a new candidate. No thread
+// waits for a rung's end.
+//
+// Source: Li et al. 2020, "A system for massively parallel hyperparameter tuning", algorithm 2.
+//
+// May touch: src/core/coordinator. Never Torch or PostgreSQL.
+#pragma once
+
+#include <memory>
+
+#include "core/coordinator/strategy.h"
+
+namespace trails {
+
+// The first rung is options.u epochs (else a 60th of the time left, all threads counted, at most
+// four epochs), rung r eta^r times as long, at most max_epochs. options.k bounds the candidates
+// that enter. Without promotion everyone trains for the first rung only (options.u epochs, else
+// four): regularised evolution. When nobody may enter or be promoted any more, Reseeding goes on in
+// a timed plan.
+std::unique_ptr<Strategy> MakeAsynchronousHalving(const SelectionOptions &options,
+                                                  Proposer *proposer, bool promotes);
+
+}  // namespace trails

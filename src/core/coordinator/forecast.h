@@ -1,0 +1,38 @@
+// Foretells a refinement phase: runs its strategy over contenders that take the time of the cost
+// model instead of training, and adds up what happens. What trails.plan shows and a run's record
+// holds as planned.
+//
+// May touch: src/core/coordinator. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/coordinator/strategy.h"
+#include "trails/result.h"
+
+namespace trails {
+
+// What is assumed of the run to come.
+struct ForecastInput {
+  double seconds = 0;  // for training, wall time; infinity in a fixed plan
+  std::int32_t threads = 1;
+  std::int64_t epoch_steps = 0;
+  double epochs_of_a_step = 0;  // passes over the training rows that one mini-batch is
+  std::function<double(const HiddenWidths &)> step_seconds;  // one mini-batch, one thread
+  std::function<double(const HiddenWidths &)> look_seconds;  // one look at the validation rows
+};
+
+struct Forecast {
+  std::vector<PlanStep> steps;  // "rung 1", "rung 2", ..., "seeds", "final": those that happen
+  std::int64_t k = 0;
+  double u = 0;  // epochs of the first rung
+};
+
+// Contenders get better with every look and keep a random order that `seed` draws: no one stops
+// early. The wall time of a step is the thread time spent in it divided by the threads.
+// Cost: some 10 us a chunk of training, a few thousand at most.
+Forecast ForecastRefinement(const ForecastInput &input, Strategy *strategy, std::uint64_t seed);
+
+}  // namespace trails

@@ -1,0 +1,53 @@
+// Where candidates come from: a list in its order, a learned filter, or evolution.
+//
+// May touch: src/core/space, src/core/filtering, src/core/coordinator. Never Torch or PostgreSQL.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/coordinator/field.h"
+#include "core/filtering/shortlist.h"
+#include "trails/options.h"
+
+namespace trails {
+
+class LearnedFilter;
+
+// Proposes candidates, never one twice. One thread at a time.
+class Proposer {
+ public:
+  virtual ~Proposer() = default;
+
+  // The next candidate whose widths `suits` accepts (it may be dear, or too large for the memory
+  // left); nothing when there is none. A candidate that did not suit may be proposed later.
+  virtual std::optional<Proposal> Propose(
+      const std::function<bool(const HiddenWidths &)> &suits) = 0;
+  // How a proposal did at the end of the first rung: its merit, higher is better, NaN when it
+  // diverged. Each at most once, in any order.
+  virtual void Tell(const Proposal &proposal, double merit) = 0;
+  // Whether what it is told changes what it proposes.
+  virtual bool learns() const = 0;
+};
+
+// The dropout rate of a candidate that is not learned: options.dropout, or drawn from 0, 0.2 and
+// 0.4 by the seed and the architecture.
+float DrawDropout(const SelectionOptions &options, const HiddenWidths &widths);
+
+// In the list's order. `list` and `options` must outlive it.
+std::unique_ptr<Proposer> MakeListProposer(const std::vector<ScoredCandidate> &list,
+                                           const SelectionOptions &options);
+
+// The list's order first; as soon as enough was told, the learned filter's proposals (widths and
+// dropout together, but for a fixed options.dropout). `filter` must know the whole space; all must
+// outlive it.
+std::unique_ptr<Proposer> MakeLearnedProposer(const std::vector<ScoredCandidate> &list,
+                                              LearnedFilter *filter,
+                                              const SelectionOptions &options);
+
+// Regularised evolution over options.space: samplers of src/core/filtering/sampler.h.
+std::unique_ptr<Proposer> MakeEvolutionProposer(const SelectionOptions &options);
+
+}  // namespace trails

@@ -1,0 +1,62 @@
+// The schedules of the papers: which candidates are trained next and how long, from what they
+// scored so far. Pure: no clock, no network.
+//
+// Lengths are in units that the caller chooses (epochs of a fixed plan, mini-batches of a timed
+// one) and count from a candidate's beginning: the engine resumes, so that a round of `length` 9
+// after one of 3 costs 6.
+//
+//   sh       successive halving: K candidates for min(U, cap); the best one in eta of them (at
+//   least
+//            one) eta times as long; until one is left. Those that reach the cap are the last
+//            round.
+//   sr       successive reject: a round with m left trains floor(K U / m), at most the cap, and
+//   drops
+//            the worst; rounds that would not train longer than the one before are skipped, their
+//            worst dropped by the scores at hand. Ends at the cap or with one left.
+//   uniform  one round: all of them for min(U, cap).
+//
+// On equal scores the earlier candidate is better; NaN (diverged) is worse than any score, and is
+// never kept.
+// Source: Jamieson, Talwalkar 2016; Audibert et al. 2010; as in Xing et al. 2024.
+//
+// May touch: include/trails. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "trails/options.h"
+
+namespace trails {
+
+struct Round {
+  std::vector<std::int32_t> candidates;  // 0 .. k - 1, the better first, the first round in order
+  std::int64_t length = 0;               // that each of them has behind it at its end
+};
+
+struct ScheduleShape {
+  std::int64_t k = 1;
+  std::int64_t u = 1;
+  std::int32_t eta = 3;
+  std::optional<std::int64_t> cap;  // the longest length; else none
+};
+
+class Schedule {
+ public:
+  virtual ~Schedule() = default;
+
+  // The next round, or nothing at the end. After the first one call Tell before the next.
+  virtual std::optional<Round> Next() = 0;
+  // The scores of the last round's candidates in its order, higher is better, NaN for none.
+  virtual void Tell(const std::vector<double> &scores) = 0;
+  // Those left, best first: what the last round left of its candidates. Everything before the
+  // first. Empty when all diverged.
+  virtual const std::vector<std::int32_t> &left() const = 0;
+};
+
+// kind is kHalving, kReject or kUniform, else throws Error(kInternal).
+std::unique_ptr<Schedule> MakeSchedule(Refinement kind, const ScheduleShape &shape);
+
+}  // namespace trails
