@@ -58,6 +58,35 @@ struct PhaseSeconds {
   double final = 0;  // choosing the mean, looking at the test split, writing the artefact
 };
 
+// One step of a plan: what it does, how long it was to take, how long it took.
+struct PlanStep {
+  std::string name;         // reading, encoding, calibration, floor, filtering, rung 1, ..., seeds,
+                            // final, storing
+  std::int64_t models = 0;  // scored or trained in it; 0 where none are
+  double epochs = 0;        // that one of them has behind it at its end, on average
+  double planned_seconds = kNoMetric;  // wall time; kNoMetric for what was over before the plan
+  double seconds = kNoMetric;          // wall time; kNoMetric in a plan that was not carried out
+};
+
+// What the coordinator would do with a budget. Engine::PlanSelection
+struct PlanResult {
+  std::int64_t n = 0;  // candidates to score
+  std::int64_t k = 0;  // candidates of the first rung
+  double u = 0;        // epochs of the first rung
+  std::vector<PlanStep> steps;
+  std::string calibration;  // one line for people: what was measured, in which unit
+  std::vector<Notice> notices;
+};
+
+// The refinement phase over given candidates. Engine::RefineCandidates
+struct RefineResult {
+  Metric metric = Metric::kAuto;
+  std::vector<CandidateResult> candidates;  // in the order given, then new seeds
+  std::vector<EpochResult> epochs;
+  std::vector<Notice> notices;
+  PhaseSeconds seconds;
+};
+
 // The candidates that a filtering phase kept, best first, as columns; a score that is not valid is
 // kNoMetric, and ranks last.
 struct FilterResult {
@@ -92,9 +121,10 @@ struct SelectionResult {
   std::int64_t candidates_trained = 0;
   std::int64_t n = 0;  // the plan as it was carried out
   std::int64_t k = 0;
-  double u = 0;                // epochs of the first rung
-  std::int32_t rungs = 0;      // that candidates were trained in
-  bool stopped_early = false;  // by stop_at or by RunControl::finish
+  double u = 0;                 // epochs of the first rung
+  std::int32_t rungs = 0;       // that candidates were trained in
+  std::vector<PlanStep> steps;  // planned beside actual, but for storing
+  bool stopped_early = false;   // by stop_at or by RunControl::finish
 
   std::int64_t rows = 0;  // read
   std::int64_t train_rows = 0;
