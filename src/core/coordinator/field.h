@@ -1,5 +1,5 @@
 // The field of contenders: what the refinement phase tells a strategy, and what a strategy may ask
-// of it.
+// of it. (trails::Field is a field of a table.)
 //
 // May touch: src/core/space, include/trails. Never Torch or PostgreSQL.
 #pragma once
@@ -22,7 +22,7 @@ struct Look {
 
 // A network in training. A new seed of a candidate is a contender of its own.
 struct Contender {
-  std::int32_t number = 0;  // its place in Field::contenders()
+  std::int32_t number = 0;  // its place in ContenderField::contenders()
   HiddenWidths widths;
   float dropout = 0;
   std::int32_t origin = -1;  // the contender whose new seed it is; -1: none's
@@ -55,9 +55,9 @@ struct Assignment {
 };
 
 // Called with the refinement phase's lock held, from any of its threads.
-class Field {
+class ContenderField {
  public:
-  virtual ~Field() = default;
+  virtual ~ContenderField() = default;
 
   virtual const std::vector<Contender> &contenders() const = 0;
   // A new contender; its number.

@@ -26,7 +26,7 @@ class Reseeding {
 
   // The next chunk, or nothing: no contender has a merit yet, memory holds no more, or the time
   // left is too short for a single look. `shortest`: mini-batches below which no one is judged.
-  std::optional<Assignment> Next(Field *field, std::int64_t shortest);
+  std::optional<Assignment> Next(ContenderField *field, std::int64_t shortest);
 
  private:
   struct Entry {
@@ -34,7 +34,7 @@ class Reseeding {
     std::int64_t until;  // mini-batches
     bool proposed;       // not a new seed
   };
-  std::optional<Entry> Begin(Field *field, std::int64_t shortest);
+  std::optional<Entry> Begin(ContenderField *field, std::int64_t shortest);
 
   Proposer *proposer_;
   std::int64_t max_steps_;
@@ -43,7 +43,7 @@ class Reseeding {
 };
 
 // Mini-batches until the next look: an epoch, or an eighth of the way where that is longer.
-std::int64_t ChunkEnd(const Field &field, std::int64_t steps, std::int64_t start,
+std::int64_t ChunkEnd(const ContenderField &field, std::int64_t steps, std::int64_t start,
                       std::int64_t end) noexcept;
 
 // Whether a contender has gone a third of its life, and `least` mini-batches, without a new best.

@@ -24,7 +24,7 @@ class Strategy {
   // The next piece of work for a thread that is free: a chunk of a contender that is neither busy,
   // diverged nor dropped. Nothing: wait until some other thread's chunk is done, or, when no
   // contender is busy, the strategy has ended.
-  virtual std::optional<Assignment> Next(Field *field) = 0;
+  virtual std::optional<Assignment> Next(ContenderField *field) = 0;
 
   // The plan as it was carried out: K and the mini-batches of the first rung (0 before it is
   // known).
