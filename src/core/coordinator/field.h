@@ -5,9 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/space/candidate.h"
@@ -44,6 +43,9 @@ struct Proposal {
 
 // Why a contender is trained.
 enum class Stage : std::uint8_t { kRung, kSeeds, kFinal };
+
+// What a plan calls it: "rung 1" for rung 0, "seeds", "final training".
+std::string StepName(Stage stage, std::int32_t rung);
 
 // Train a contender until it has `until` mini-batches behind it, then look at the validation rows.
 struct Assignment {
