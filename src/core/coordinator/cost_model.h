@@ -34,6 +34,10 @@ StepWork TrainingWork(const TableShape &shape, const HiddenWidths &widths) noexc
 // Of predicting as many rows as a mini-batch has.
 StepWork PredictionWork(const TableShape &shape, const HiddenWidths &widths) noexcept;
 
+// How many times faster a mini-batch is when so many threads share it, for plans: each further one
+// gives seven tenths of a thread.
+double SpeedOfThreads(std::int32_t threads) noexcept;
+
 // Seconds of a unit of each kind of work, on one thread.
 //
 // Starts from the constants of one machine (bench/micro/trainer_bench; docs/benchmarks.md has the

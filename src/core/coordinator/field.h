@@ -71,6 +71,8 @@ class ContenderField {
   virtual double SecondsLeft() const = 0;
   // One mini-batch of such a network on one thread, seconds, by what is known at this moment.
   virtual double StepSeconds(const HiddenWidths &widths) const = 0;
+  // One look at the validation rows, seconds; 0 where looks take no time worth planning for.
+  virtual double LookSeconds(const HiddenWidths &) const { return 0; }
   // Whether memory holds such a network beside those that were entered and not dropped.
   virtual bool Fits(const HiddenWidths &widths) const = 0;
 

@@ -20,33 +20,66 @@ namespace trails {
 
 class Reseeding {
  public:
-  // proposer must outlive it; max_steps: the cap of a contender, in mini-batches.
+  // proposer: null for new seeds alone, and must outlive it; max_steps: the cap of a contender, in
+  // mini-batches.
   Reseeding(Proposer *proposer, std::int64_t max_steps) noexcept
       : proposer_(proposer), max_steps_(max_steps) {}
 
   // The next chunk, or nothing: no contender has a merit yet, memory holds no more, or the time
-  // left is too short for a single look. `shortest`: mini-batches below which no one is judged.
+  // left is too short for a first look. `shortest`: mini-batches below which no one is judged.
   std::optional<Assignment> Next(ContenderField *field, std::int64_t shortest);
+
+  // Whether one that was begun waits for a thread, or a new seed would get at least half of its
+  // training in the time left.
+  bool IsWorthwhile(const ContenderField &field, std::int64_t shortest) const;
+
+  // New proposals in training that have a merit: a rung may want them.
+  std::vector<std::int32_t> proposed(const ContenderField &field) const;
+  // Goes on without this contender, which then belongs to the caller.
+  void Release(std::int32_t contender);
 
  private:
   struct Entry {
     std::int32_t contender;
     std::int64_t until;  // mini-batches
     bool proposed;       // not a new seed
+    bool told;           // to the proposer
   };
-  std::optional<Entry> Begin(ContenderField *field, std::int64_t shortest);
+  struct Plan {
+    Proposal proposal;
+    std::int64_t until;
+  };
+  void Settle(ContenderField *field, std::int64_t shortest);
+  bool HasEnded(const ContenderField &field, const Entry &entry, std::int64_t shortest) const;
+  std::optional<Plan> PlanSeed(const ContenderField &field, std::int64_t shortest,
+                               double share) const;
+  std::optional<Plan> PlanProposal(const ContenderField &field, std::int64_t shortest);
+  bool Begin(ContenderField *field, std::int64_t shortest);
+  void Tell(const Contender &contender, Entry *entry);
+  std::int64_t LookSteps(const ContenderField &field, std::int64_t shortest) const noexcept;
 
   Proposer *proposer_;
   std::int64_t max_steps_;
   std::vector<Entry> entries_;
-  std::int64_t begun_ = 0;
+  std::int64_t seeds_ = 0;          // begun
+  bool proposal_is_next_ = true;    // new seeds and new proposals take turns
+  bool nothing_to_propose_ = false;
 };
 
-// Mini-batches until the next look: an epoch, or an eighth of the way where that is longer.
+// Mini-batches until the next look: an epoch, or an eighth of the way where that is longer. What
+// would be left for less than half a chunk is added to it.
 std::int64_t ChunkEnd(const ContenderField &field, std::int64_t steps, std::int64_t start,
                       std::int64_t end) noexcept;
 
+// The chunk that ends at `until`, cut to what the time left allows with its look at the end; nothing
+// when that is not one mini-batch.
+std::optional<std::int64_t> CutToTime(const ContenderField &field, const Contender &contender,
+                                      std::int64_t until, std::int32_t threads = 1) noexcept;
+
 // Whether a contender has gone a third of its life, and `least` mini-batches, without a new best.
 bool HasStopped(const Contender &contender, std::int64_t least) noexcept;
+
+// The `least` of HasStopped when the first rung is `first_steps` long: half of it, and two epochs.
+std::int64_t Patience(const ContenderField &field, std::int64_t first_steps) noexcept;
 
 }  // namespace trails
