@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace trails {
 
@@ -24,8 +25,9 @@ struct EquationInput {
   double t_train = 0;  // seconds to train one for an epoch, > 0
   double budget = 0;   // seconds, > 0
   std::int64_t space_size = 160'000;
-  std::int64_t max_epochs = 20;  // the cap
-  std::int64_t ratio = 100;      // N / K
+  std::int64_t max_epochs = 20;              // the cap, at most a million
+  std::optional<std::int64_t> u_limit = {};  // U stays below it; unset: max_epochs
+  std::int64_t ratio = 100;                  // N / K
   std::int32_t eta = 3;
   bool only_filter = false;
 };
@@ -40,10 +42,10 @@ struct EquationPlan {
 };
 
 // The largest K in 2 .. floor(space / ratio) that fits with U = 1, then for it the largest U in
-// 1 .. max_epochs - 1 (at least 1) that fits. Where not even K = 2 fits, or only_filter: K = 1,
-// U = 1 and as many candidates scored as fit, at most the space.
-// Throws Error(kInvalidArgument) for a budget in which not one candidate can be scored, and for
-// values out of range.
+// 1 .. u_limit - 1 (at least 1) that fits, given as min(U, max_epochs). Where not even K = 2 fits,
+// or only_filter: K = 1, U = 1 and as many candidates scored as fit, at most the space.
+// Throws Error(kInvalidArgument) for a budget below a second or in which not one candidate can be
+// scored, and for values out of range. Cost: a microsecond, and 50 ns for each U that is tried.
 EquationPlan PlanByEquation(const EquationInput &input);
 
 }  // namespace trails
