@@ -6,18 +6,18 @@
 // after one of 3 costs 6.
 //
 //   sh       successive halving: K candidates for min(U, cap); the best one in eta of them (at
-//   least
-//            one) eta times as long; until one is left. Those that reach the cap are the last
-//            round.
+//            least one) eta times as long; until one is left. Those that reach the cap are the
+//            last round. No round for K = 1.
 //   sr       successive reject: a round with m left trains floor(K U / m), at most the cap, and
-//   drops
-//            the worst; rounds that would not train longer than the one before are skipped, their
-//            worst dropped by the scores at hand. Ends at the cap or with one left.
+//            drops the worst; rounds that would not train longer than the one before are skipped,
+//            their worst dropped by the scores at hand. Ends at the cap or with one left. No round
+//            for K = 1.
 //   uniform  one round: all of them for min(U, cap).
 //
-// On equal scores the earlier candidate is better; NaN (diverged) is worse than any score, and is
-// never kept.
-// Source: Jamieson, Talwalkar 2016; Audibert et al. 2010; as in Xing et al. 2024.
+// On equal scores the candidate that comes first in the round is better: the one that was better in
+// the round before, at first the one with the smaller number. NaN (diverged) is worse than any
+// score, and is never kept. Source: Jamieson, Talwalkar 2016; Audibert et al. 2010; as in Xing et
+// al. 2024.
 //
 // May touch: include/trails. Never Torch or PostgreSQL.
 #pragma once
@@ -52,11 +52,12 @@ class Schedule {
   // The scores of the last round's candidates in its order, higher is better, NaN for none.
   virtual void Tell(const std::vector<double> &scores) = 0;
   // Those left, best first: what the last round left of its candidates. Everything before the
-  // first. Empty when all diverged.
+  // first. Uniform, and a round at the cap, drop nobody but who diverged. Empty when all did.
   virtual const std::vector<std::int32_t> &left() const = 0;
 };
 
-// kind is kHalving, kReject or kUniform, else throws Error(kInternal).
+// kind is kHalving, kReject or kUniform, else throws Error(kInternal). k, u, cap >= 1, eta >= 2;
+// lengths saturate at INT64_MAX.
 std::unique_ptr<Schedule> MakeSchedule(Refinement kind, const ScheduleShape &shape);
 
 }  // namespace trails
