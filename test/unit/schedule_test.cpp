@@ -78,6 +78,13 @@ TEST(Reject, SkipsRoundsThatWouldNotTrainLonger) {
   EXPECT_EQ(schedule->left(), Candidates({5}));
 }
 
+// floor(3 / 2) is no longer than floor(3 / 3): the second one goes without another round.
+TEST(Reject, DropsByTheScoresAtHandAtTheEnd) {
+  const auto schedule = MakeSchedule(Refinement::kReject, {.k = 3, .u = 1, .eta = 3, .cap = {}});
+  EXPECT_EQ(CarryOut(schedule.get(), ByNumber), (Rounds{{{0, 1, 2}, 1}}));
+  EXPECT_EQ(schedule->left(), Candidates({2}));
+}
+
 TEST(Reject, EndsAtTheCap) {
   const auto schedule = MakeSchedule(Refinement::kReject, {.k = 6, .u = 1, .eta = 3, .cap = 2});
   const Rounds expected = {{{0, 1, 2, 3, 4, 5}, 1}, {{5, 4, 3}, 2}};
@@ -134,6 +141,42 @@ TEST(Schedules, LeaveASingleCandidateAlone) {
     const auto schedule = MakeSchedule(kind, {.k = 1, .u = 3, .eta = 3, .cap = {}});
     EXPECT_EQ(CarryOut(schedule.get(), ByNumber).size(), kind == Refinement::kUniform ? 1U : 0U);
     EXPECT_EQ(schedule->left(), Candidates({0}));
+  }
+}
+
+TEST(RoundSizes, AreThoseOfTheScheduleCarriedOut) {
+  for (const Refinement kind : {Refinement::kHalving, Refinement::kReject, Refinement::kUniform}) {
+    for (const std::int64_t k : {1, 2, 7, 30}) {
+      for (const std::int64_t cap : {3, 20, 1000}) {
+        const ScheduleShape shape{.k = k, .u = 2, .eta = 3, .cap = cap};
+        const auto schedule = MakeSchedule(kind, shape);
+        const Rounds rounds = CarryOut(schedule.get(), ByNumber);
+        const std::vector<RoundSize> sizes = RoundSizes(kind, shape);
+        ASSERT_EQ(sizes.size(), rounds.size());
+        for (std::size_t r = 0; r < sizes.size(); ++r) {
+          EXPECT_EQ(sizes[r].candidates, std::ssize(rounds[r].first));
+          EXPECT_EQ(sizes[r].length, rounds[r].second);
+        }
+      }
+    }
+  }
+}
+
+TEST(RoundSizes, AreThoseOfTheScheduleCarriedOut) {
+  for (const Refinement kind : {Refinement::kHalving, Refinement::kReject, Refinement::kUniform}) {
+    for (const std::int64_t k : {1, 2, 7, 30}) {
+      for (const std::int64_t cap : {3, 20, 1000}) {
+        const ScheduleShape shape{.k = k, .u = 2, .eta = 3, .cap = cap};
+        const auto schedule = MakeSchedule(kind, shape);
+        const Rounds rounds = CarryOut(schedule.get(), ByNumber);
+        const std::vector<RoundSize> sizes = RoundSizes(kind, shape);
+        ASSERT_EQ(sizes.size(), rounds.size());
+        for (std::size_t r = 0; r < sizes.size(); ++r) {
+          EXPECT_EQ(sizes[r].candidates, std::ssize(rounds[r].first));
+          EXPECT_EQ(sizes[r].length, rounds[r].second);
+        }
+      }
+    }
   }
 }
 

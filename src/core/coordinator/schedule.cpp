@@ -20,111 +20,115 @@ std::int64_t Multiply(std::int64_t a, std::int64_t b) noexcept {
   return a > kLongest / b ? kLongest : a * b;
 }
 
-// What the schedules share: who is left, and the order among them.
-class RankingSchedule : public Schedule {
+// A schedule as far as it depends on the number of candidates alone.
+class Rounds {
  public:
-  explicit RankingSchedule(const ScheduleShape &shape)
-      : shape_(shape),
-        cap_(shape.cap.value_or(kLongest)),
-        left_(static_cast<std::size_t>(shape.k)) {
+  Rounds(Refinement kind, const ScheduleShape &shape)
+      : kind_(kind), shape_(shape), cap_(shape.cap.value_or(kLongest)) {
+    if (kind != Refinement::kHalving && kind != Refinement::kReject &&
+        kind != Refinement::kUniform) {
+      throw Error(ErrorKind::kInternal, fmt::format("{} has no schedule", Name(kind)));
+    }
+  }
+
+  // The next round when so many are left, which may train fewer; nothing at the end.
+  std::optional<RoundSize> Next(std::int64_t left) const noexcept {
+    if (left == 0 || trained_ >= cap_) return std::nullopt;
+    switch (kind_) {
+      case Refinement::kHalving:
+        if (left == 1) return std::nullopt;
+        return RoundSize{left,
+                         std::min(trained_ == 0 ? shape_.u : Multiply(trained_, shape_.eta), cap_)};
+      case Refinement::kReject:
+        for (; left > 1; --left) {
+          const std::int64_t length = std::min(Multiply(shape_.k, shape_.u) / left, cap_);
+          if (length > trained_) return RoundSize{left, length};
+        }
+        return std::nullopt;
+      default:
+        if (trained_ > 0) return std::nullopt;
+        return RoundSize{left, std::min(shape_.u, cap_)};
+    }
+  }
+
+  // Successive reject drops one by one by the scores at hand once no round would train longer.
+  bool drops_to_one() const noexcept { return kind_ == Refinement::kReject && trained_ < cap_; }
+
+  void End(std::int64_t length) noexcept { trained_ = length; }
+
+  // How many of the candidates of the round that has ended go on at most.
+  std::int64_t Kept(std::int64_t candidates) const noexcept {
+    if (trained_ >= cap_ || kind_ == Refinement::kUniform) return candidates;
+    if (kind_ == Refinement::kReject) return candidates - 1;
+    return std::max<std::int64_t>(candidates / shape_.eta, 1);
+  }
+
+ private:
+  Refinement kind_;
+  ScheduleShape shape_;
+  std::int64_t cap_;
+  std::int64_t trained_ = 0;  // the last round's length
+};
+
+class RankingSchedule final : public Schedule {
+ public:
+  RankingSchedule(Refinement kind, const ScheduleShape &shape)
+      : rounds_(kind, shape), left_(static_cast<std::size_t>(shape.k)) {
     std::iota(left_.begin(), left_.end(), 0);
   }
 
-  std::optional<Round> Next() final {
-    if (told_ && trained_ >= cap_) return std::nullopt;  // the last round was at the cap
-    const std::optional<std::int64_t> length = NextLength();
-    if (!length) return std::nullopt;
-    trained_ = *length;
-    return Round{.candidates = left_, .length = *length};
+  std::optional<Round> Next() override {
+    const std::optional<RoundSize> size = rounds_.Next(std::ssize(left_));
+    if (!size) {
+      if (rounds_.drops_to_one()) left_.resize(std::min<std::size_t>(left_.size(), 1));
+      return std::nullopt;
+    }
+    left_.resize(static_cast<std::size_t>(size->candidates));
+    rounds_.End(size->length);
+    return Round{.candidates = left_, .length = size->length};
   }
 
-  void Tell(const std::vector<double> &scores) final {
+  void Tell(const std::vector<double> &scores) override {
     if (scores.size() != left_.size()) {
       throw Error(ErrorKind::kInternal, fmt::format("a round of {} candidates was told {} scores",
                                                     left_.size(), scores.size()));
     }
-    told_ = true;
-    const std::size_t count = left_.size();
     std::vector<std::pair<double, std::int32_t>> ranked;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < scores.size(); ++i) {
       if (!std::isnan(scores[i])) ranked.emplace_back(scores[i], left_[i]);
     }
     // Stable: between equals the last round's order stays.
     std::stable_sort(ranked.begin(), ranked.end(),
                      [](const auto &a, const auto &b) { return a.first > b.first; });
+    const auto kept = static_cast<std::size_t>(rounds_.Kept(std::ssize(left_)));
+    ranked.resize(std::min(ranked.size(), kept));
     left_.clear();
     for (const auto &[score, candidate] : ranked) left_.push_back(candidate);
-    if (trained_ < cap_) left_.resize(std::min(left_.size(), Kept(count)));
   }
 
-  const std::vector<std::int32_t> &left() const final { return left_; }
+  const std::vector<std::int32_t> &left() const override { return left_; }
 
- protected:
-  // Of the next round; nothing when there is none. May drop from left_.
-  virtual std::optional<std::int64_t> NextLength() = 0;
-  // How many of a round's candidates go on at most.
-  virtual std::size_t Kept(std::size_t candidates) const = 0;
-
-  const ScheduleShape shape_;
-  const std::int64_t cap_;
-  bool told_ = false;
-  std::int64_t trained_ = 0;  // the last round's length
+ private:
+  Rounds rounds_;
   std::vector<std::int32_t> left_;
-};
-
-class Halving final : public RankingSchedule {
- public:
-  using RankingSchedule::RankingSchedule;
-
- private:
-  std::optional<std::int64_t> NextLength() override {
-    if (left_.size() <= 1) return std::nullopt;
-    return std::min(told_ ? Multiply(trained_, shape_.eta) : shape_.u, cap_);
-  }
-  std::size_t Kept(std::size_t candidates) const override {
-    return std::max<std::size_t>(candidates / static_cast<std::size_t>(shape_.eta), 1);
-  }
-};
-
-class Reject final : public RankingSchedule {
- public:
-  using RankingSchedule::RankingSchedule;
-
- private:
-  std::optional<std::int64_t> NextLength() override {
-    const std::int64_t budget = Multiply(shape_.k, shape_.u);
-    for (; left_.size() > 1; left_.pop_back()) {
-      const std::int64_t length = std::min(budget / std::ssize(left_), cap_);
-      if (length > trained_) return length;
-    }
-    return std::nullopt;
-  }
-  std::size_t Kept(std::size_t candidates) const override { return candidates - 1; }
-};
-
-class Uniform final : public RankingSchedule {
- public:
-  using RankingSchedule::RankingSchedule;
-
- private:
-  std::optional<std::int64_t> NextLength() override {
-    if (told_) return std::nullopt;
-    return std::min(shape_.u, cap_);
-  }
-  std::size_t Kept(std::size_t candidates) const override { return candidates; }
 };
 
 }  // namespace
 
 std::unique_ptr<Schedule> MakeSchedule(Refinement kind, const ScheduleShape &shape) {
-  switch (kind) {
-    case Refinement::kHalving: return std::make_unique<Halving>(shape);
-    case Refinement::kReject: return std::make_unique<Reject>(shape);
-    case Refinement::kUniform: return std::make_unique<Uniform>(shape);
-    case Refinement::kAsynchronousHalving:
-    case Refinement::kEvolution: break;
+  return std::make_unique<RankingSchedule>(kind, shape);
+}
+
+std::vector<RoundSize> RoundSizes(Refinement kind, const ScheduleShape &shape) {
+  Rounds rounds(kind, shape);
+  std::vector<RoundSize> sizes;
+  std::int64_t left = shape.k;
+  while (const std::optional<RoundSize> size = rounds.Next(left)) {
+    sizes.push_back(*size);
+    rounds.End(size->length);
+    left = rounds.Kept(size->candidates);
   }
-  throw Error(ErrorKind::kInternal, fmt::format("{} has no schedule", Name(kind)));
+  return sizes;
 }
 
 }  // namespace trails

@@ -60,4 +60,13 @@ class Schedule {
 // lengths saturate at INT64_MAX.
 std::unique_ptr<Schedule> MakeSchedule(Refinement kind, const ScheduleShape &shape);
 
+struct RoundSize {
+  std::int64_t candidates = 0;
+  std::int64_t length = 0;
+};
+
+// The rounds of such a schedule when nobody diverges, without carrying it out. Throws as
+// MakeSchedule. Cost: some ns a round or candidate.
+std::vector<RoundSize> RoundSizes(Refinement kind, const ScheduleShape &shape);
+
 }  // namespace trails
