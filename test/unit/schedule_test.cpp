@@ -162,24 +162,6 @@ TEST(RoundSizes, AreThoseOfTheScheduleCarriedOut) {
   }
 }
 
-TEST(RoundSizes, AreThoseOfTheScheduleCarriedOut) {
-  for (const Refinement kind : {Refinement::kHalving, Refinement::kReject, Refinement::kUniform}) {
-    for (const std::int64_t k : {1, 2, 7, 30}) {
-      for (const std::int64_t cap : {3, 20, 1000}) {
-        const ScheduleShape shape{.k = k, .u = 2, .eta = 3, .cap = cap};
-        const auto schedule = MakeSchedule(kind, shape);
-        const Rounds rounds = CarryOut(schedule.get(), ByNumber);
-        const std::vector<RoundSize> sizes = RoundSizes(kind, shape);
-        ASSERT_EQ(sizes.size(), rounds.size());
-        for (std::size_t r = 0; r < sizes.size(); ++r) {
-          EXPECT_EQ(sizes[r].candidates, std::ssize(rounds[r].first));
-          EXPECT_EQ(sizes[r].length, rounds[r].second);
-        }
-      }
-    }
-  }
-}
-
 TEST(Schedules, RefuseWhatIsNoSchedule) {
   for (const Refinement kind : {Refinement::kAsynchronousHalving, Refinement::kEvolution}) {
     EXPECT_THROW(MakeSchedule(kind, {}), Error);
