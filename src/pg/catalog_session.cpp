@@ -14,6 +14,7 @@ extern "C" {
 #include "utils/timestamp.h"
 }
 
+#include <limits>
 #include <unordered_map>
 
 namespace trails::pg {
@@ -176,7 +177,7 @@ ArrayElement BigintElement(std::int64_t value) noexcept {
   return {Int64GetDatum(value), false};
 }
 
-CatalogSession::CatalogSession() {
+CatalogSession::CatalogSession(bool as_owner) {
   const Oid owner = OwnerOf(CatalogTable("model"));
   // The transaction's abort undoes the setting if this throws; the role comes last, since the
   // destructor of a session that was never made would not give it back.
@@ -187,7 +188,7 @@ CatalogSession::CatalogSession() {
     return level;
   });
   GetUserIdAndSecContext(&caller_, &caller_context_);
-  SetUserIdAndSecContext(owner, caller_context_ | SECURITY_LOCAL_USERID_CHANGE);
+  if (as_owner) SetUserIdAndSecContext(owner, caller_context_ | SECURITY_LOCAL_USERID_CHANGE);
 }
 
 CatalogSession::~CatalogSession() {
@@ -239,6 +240,18 @@ std::int64_t CatalogSession::Bigint(std::uint64_t row, int column) const {
   bool is_null = false;
   const Datum value = Value(row, column, &is_null);
   return is_null ? 0 : DatumGetInt64(value);
+}
+
+bool CatalogSession::Bool(std::uint64_t row, int column) const {
+  bool is_null = false;
+  const Datum value = Value(row, column, &is_null);
+  return !is_null && DatumGetBool(value);
+}
+
+double CatalogSession::Double(std::uint64_t row, int column) const {
+  bool is_null = false;
+  const Datum value = Value(row, column, &is_null);
+  return is_null ? std::numeric_limits<double>::quiet_NaN() : DatumGetFloat8(value);
 }
 
 Oid CatalogSession::ObjectId(std::uint64_t row, int column) const {

@@ -1,7 +1,8 @@
-// Statements on the extension's own tables, which run as those tables' owner.
+// Statements on the extension's own tables, with a pinned search_path.
 //
-// Callers have SELECT on the tables at most, so every function that reads for them or writes
-// for them switches to the owner here, with a pinned search_path, and checks ownership itself.
+// Callers have SELECT on the tables at most, so what writes for them, or reads what row security
+// hides, runs as the tables' owner and checks ownership itself. What only shows them their own rows
+// runs as the caller.
 //
 // May touch: PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -79,7 +80,7 @@ ArrayElement DoubleElement(double value) noexcept;  // NaN becomes NULL
 ArrayElement IntegerElement(std::int32_t value) noexcept;
 ArrayElement BigintElement(std::int64_t value) noexcept;
 
-// The session that WithCatalog gives to its body. Not for keeping.
+// The session that WithCatalog and WithCatalogAsCaller give to their bodies. Not for keeping.
 class CatalogSession {
  public:
   CatalogSession(const CatalogSession &) = delete;
@@ -96,8 +97,11 @@ class CatalogSession {
   // the plan's name.
   std::uint64_t ReadOften(const char *sql, const SqlParameters &parameters);
 
-  // A value of the last statement's rows; row and column count from 0. NULL is 0 or empty.
+  // A value of the last statement's rows; row and column count from 0. NULL is 0 or empty, of a
+  // Double NaN.
   std::int64_t Bigint(std::uint64_t row, int column) const;
+  double Double(std::uint64_t row, int column) const;
+  bool Bool(std::uint64_t row, int column) const;  // NULL is false
   Oid ObjectId(std::uint64_t row, int column) const;
   std::string Text(std::uint64_t row, int column) const;
   std::vector<std::int32_t> Integers(std::uint64_t row, int column) const;  // integer[]
@@ -106,9 +110,9 @@ class CatalogSession {
 
  private:
   template <typename Body>
-  friend auto WithCatalog(Body &&body);
+  friend auto WithCatalogAs(bool owner, Body &&body);
 
-  CatalogSession();
+  explicit CatalogSession(bool as_owner);
   ~CatalogSession();
   void Close();  // when all went well; after an error the transaction's abort does it
   Datum Value(std::uint64_t row, int column, bool *is_null) const;
@@ -119,13 +123,10 @@ class CatalogSession {
   int guc_level_ = 0;
 };
 
-// Returns body(session), run as the owner of trails' tables. Role, search_path and SPI are as
-// before afterwards, also after an error. Throws PgError, Error(kUndefinedObject) when the
-// extension is not created in this database, and what body throws.
-// Cost: some microseconds.
+// WithCatalog or WithCatalogAsCaller, which say what it does.
 template <typename Body>
-auto WithCatalog(Body &&body) {
-  CatalogSession session;
+auto WithCatalogAs(bool owner, Body &&body) {
+  CatalogSession session(owner);
   if constexpr (std::is_void_v<std::invoke_result_t<Body, CatalogSession &>>) {
     body(session);
     session.Close();
@@ -134,6 +135,21 @@ auto WithCatalog(Body &&body) {
     session.Close();
     return result;
   }
+}
+
+// Returns body(session), run as the owner of trails' tables. Role, search_path and SPI are as
+// before afterwards, also after an error. Throws PgError, Error(kUndefinedObject) when the
+// extension is not created in this database, and what body throws.
+// Cost: some microseconds.
+template <typename Body>
+auto WithCatalog(Body &&body) {
+  return WithCatalogAs(true, std::forward<Body>(body));
+}
+
+// The same, run as the caller: their privileges and row security hold.
+template <typename Body>
+auto WithCatalogAsCaller(Body &&body) {
+  return WithCatalogAs(false, std::forward<Body>(body));
 }
 
 // The oid of a table of the extension's schema. Throws Error(kUndefinedObject).
