@@ -163,9 +163,13 @@ TEST(RunReport, CountsWhatTheRungsTrained) {
 
 TEST(RunReport, TellsHowScoreAndMetricAgree) {
   RunReport run = SmallRun();
-  EXPECT_NE(RenderReport(run).find("rank correlation is 1.00"), std::string::npos);
+  EXPECT_NE(RenderReport(run).find("a better score with a better metric is 1.00"),
+            std::string::npos);
   run.candidates[3].score = 1;  // the best one last: the new seed does not count
-  EXPECT_NE(RenderReport(run).find("rank correlation is -0.20"), std::string::npos);
+  EXPECT_NE(RenderReport(run).find("a better score with a better metric is -0.20"),
+            std::string::npos);
+  run.tfmem = "ntk_cond_num";  // lower is better
+  EXPECT_NE(RenderReport(run).find("a better metric is 0.20"), std::string::npos);
   run.tfmem = "random";
   const std::string page = RenderReport(run);
   EXPECT_EQ(page.find("Score and metric"), std::string::npos);
@@ -178,10 +182,12 @@ TEST(RunReport, SetsPlannedBesideActual) {
   run.steps.push_back({"rung 1", 24, 2, 3, 4});
   run.steps.push_back({"reading", 0, 0, kNoMetric, 0.5});
   run.steps.push_back({"filtering", 4680, kNoMetric, 0.25, 0.5});
+  run.steps.push_back({"seeds", 4, 2, 0.75, kNoMetric});
   const std::string page = RenderReport(run);
   EXPECT_NE(page.find("rung 1 (24 &#215; 2)"), std::string::npos);
   EXPECT_NE(page.find("4.00 s of 3.00 s planned"), std::string::npos);
-  EXPECT_NE(page.find("0.50 s of none planned"), std::string::npos);
+  EXPECT_NE(page.find(">0.50 s</text>"), std::string::npos);
+  EXPECT_NE(page.find("nothing of 0.75 s planned"), std::string::npos);
   EXPECT_NE(page.find("filtering (4,680)<"), std::string::npos);
 }
 

@@ -91,7 +91,7 @@ std::vector<double> Ticks(const Axis &axis) {
   }
   std::vector<double> ticks;
   for (double i = std::ceil(axis.low / step); i * step <= axis.high && ticks.size() < 20; ++i) {
-    ticks.push_back(i * step);
+    ticks.push_back(i == 0 ? 0 : i * step);  // not -0
   }
   return ticks;
 }
@@ -138,20 +138,23 @@ void Chart::Dot(double x, double y, std::string_view style, std::string_view tip
 
 void Chart::RuleAt(double y, std::string_view style, std::string_view label) {
   if (std::isnan(y)) return;
+  // Above the line, unless that is outside.
+  const double word = Y(y) < 18 ? Y(y) + 15 : Y(y) - 5;
   fmt::format_to(
       std::back_inserter(marks_),
       "<line class=\"{0}\" x1=\"0\" x2=\"{1:.0f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
       "<text class=\"word\" x=\"{3:.0f}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n",
-      style, kPlotWidth, Y(y), kPlotWidth - 4, Y(y) - 5, label);
+      style, kPlotWidth, Y(y), kPlotWidth - 36, word, label);
 }
 
 void Chart::RuleUpAt(double x, std::string_view style, std::string_view label) {
   if (std::isnan(x)) return;
+  // Half-way up, since the best metric runs along the top or the bottom.
   fmt::format_to(
       std::back_inserter(marks_),
       "<line class=\"{0}\" x1=\"{1:.1f}\" x2=\"{1:.1f}\" y1=\"0\" y2=\"{2:.0f}\"/>"
       "<text class=\"word\" x=\"{3:.1f}\" y=\"{4:.0f}\" text-anchor=\"end\">{5}</text>\n",
-      style, X(x), kPlotHeight, X(x) - 5, kPlotHeight - 6, label);
+      style, X(x), kPlotHeight, X(x) - 5, kPlotHeight / 2, label);
 }
 
 std::string Chart::Svg() const {

@@ -30,7 +30,7 @@ h3 { font-size: 15px; margin: 20px 0 0; } p { margin: 4px 0 10px; color: var(--s
 .tile { background: var(--card); border-radius: 8px; padding: 10px 14px; min-width: 110px; }
 .tile b { display: block; font-size: 21px; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--soft); font-size: 13px; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
+table { border-collapse: collapse; margin: 0 0 14px; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { text-align: left; padding: 3px 14px 3px 0; border-bottom: 1px solid var(--grid);
   vertical-align: top; }
 th { color: var(--soft); font-weight: 500; }

@@ -154,6 +154,22 @@ std::string StepSize(const PlanStep &step) {
   return fmt::format(" ({} &#215; {:.3g})", models, step.epochs);
 }
 
+std::string Spent(const PlanStep &step) {
+  if (std::isnan(step.planned_seconds)) return SecondsText(step.seconds);
+  return fmt::format("{} of {} planned",
+                     std::isnan(step.seconds) ? "nothing" : SecondsText(step.seconds),
+                     SecondsText(step.planned_seconds));
+}
+
+// Whether a larger score of that name is better; so it is for a name that none has.
+bool HigherScoreIsBetter(std::string_view tfmem) {
+  for (std::size_t i = 0; i < kTfmems; ++i) {
+    const TfmemTraits &traits = Traits(static_cast<Tfmem>(i));
+    if (traits.name == tfmem) return traits.higher_is_better;
+  }
+  return true;
+}
+
 std::string RungTable(const RunReport &run) {
   struct Rung {
     std::set<std::int32_t> candidates;
@@ -315,10 +331,14 @@ std::string ScoreSection(const RunReport &run) {
                           MetricText(metrics[i])));
   }
   chart.RuleAt(run.floor_valid, "floor", "linear model");
-  const double agreement = shown.size() > 2 ? RankCorrelation(across, metrics) : std::nan("");
-  const std::string said = std::isnan(agreement)
-                               ? std::string()
-                               : fmt::format(" Spearman's rank correlation is {:.2f}.", agreement);
+  double agreement = shown.size() > 2 ? RankCorrelation(across, metrics) : kNoMetric;
+  if (!HigherIsBetter(run.metric)) agreement = -agreement;
+  if (scored && !HigherScoreIsBetter(run.tfmem)) agreement = -agreement;
+  const std::string said =
+      std::isnan(agreement)
+          ? std::string()
+          : fmt::format(" Spearman's rank correlation of {} with a better metric is {:.2f}.",
+                        scored ? "a better score" : "coming later", agreement);
   return Section(
       scored ? "Score and metric" : "Candidates as they came",
       (scored ? fmt::format("What {} said before training, against the best {} that training "
@@ -364,8 +384,7 @@ std::string TimeSection(const RunReport &run) {
                       {{length(step.seconds), "r2", "took " + SecondsText(step.seconds)}},
                       {{length(step.planned_seconds), "planned",
                         "planned " + SecondsText(step.planned_seconds)}},
-                      fmt::format("{} of {} planned", SecondsText(step.seconds),
-                                  SecondsText(step.planned_seconds))});
+                      Spent(step)});
     }
     body +=
         "<h3>Planned beside actual</h3>\n<p>Wall time of each step of the plan (models &#215; "
