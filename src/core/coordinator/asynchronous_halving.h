@@ -18,6 +18,11 @@ namespace trails {
 // that enter. Without promotion everyone trains for the first rung only (options.u epochs, else
 // four): regularised evolution. When nobody may enter or be promoted any more, Reseeding goes on in
 // a timed plan.
+//
+// One in eta of those that have ended a rung, rounded down, those that diverged among them. A new
+// candidate stays out when the time left is too short for its first rung. Where memory holds no
+// more, the worst that waits in the lowest rung is dropped for it. With several threads it depends
+// on who ends first who is promoted: only one thread gives the same answer each time.
 std::unique_ptr<Strategy> MakeAsynchronousHalving(const SelectionOptions &options,
                                                   Proposer *proposer, bool promotes);
 

@@ -46,4 +46,8 @@ std::unique_ptr<Strategy> MakeScheduledStrategy(const SelectionOptions &options,
 // without promotion.
 std::unique_ptr<Strategy> MakeTimedStrategy(const SelectionOptions &options, Proposer *proposer);
 
+// The one of the two that the options ask for: fixed where n, k and u are given, but for asha and
+// evolution, which have no schedule.
+std::unique_ptr<Strategy> MakeStrategy(const SelectionOptions &options, Proposer *proposer);
+
 }  // namespace trails
