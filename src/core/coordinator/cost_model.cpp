@@ -13,7 +13,7 @@ namespace {
 
 // Seconds of a unit of each kind of work, in the order of Numbers: a least-squares fit of the
 // relative errors over the architectures of bench/micro/cost_model_bench.
-constexpr std::array<double, 5> kBuiltIn = {20e-6, 9e-9, 1.6e-9, 2.1e-11, 0.5e-9};
+constexpr std::array<double, 5> kBuiltIn = {10e-6, 1.1e-8, 2.2e-9, 1.1e-11, 2.2e-9};
 
 // A look gathers without scattering, adds a bias without a batch norm, and multiplies forward only.
 constexpr double kGatherShare = 0.4;

@@ -25,14 +25,15 @@ struct ForecastInput {
 };
 
 struct Forecast {
-  std::vector<PlanStep> steps;  // "rung 1", "rung 2", ..., "seeds", "final": those that happen
+  std::vector<PlanStep> steps;  // "rung 1", "rung 2", ..., "seeds", "final training"
   std::int64_t k = 0;
-  double u = 0;  // epochs of the first rung
+  double u = 0;  // epochs of the first rung, of epoch_steps mini-batches
 };
 
 // Contenders get better with every look and keep a random order that `seed` draws: no one stops
-// early. The wall time of a step is the thread time spent in it divided by the threads.
-// Cost: some 10 us a chunk of training, a few thousand at most.
+// early. Memory holds all of them. The wall time of a step is the thread time spent in it divided
+// by the threads. Once nothing but new seeds is trained for long, the rest of the time is taken to
+// go on like that. Cost: some 10 us a chunk of training, a few thousand at most.
 Forecast ForecastRefinement(const ForecastInput &input, Strategy *strategy, std::uint64_t seed);
 
 }  // namespace trails

@@ -61,9 +61,9 @@ class Reseeding {
   Proposer *proposer_;
   std::int64_t max_steps_;
   std::vector<Entry> entries_;
-  std::int64_t seeds_ = 0;          // begun
-  bool proposal_is_next_ = true;    // new seeds and new proposals take turns
-  bool nothing_to_propose_ = false;
+  std::int64_t seeds_ = 0;        // begun
+  bool proposal_is_next_ = true;  // new seeds and new proposals take turns
+  std::int64_t refused_at_ = -1;  // contenders dropped when there was nothing to propose
 };
 
 // Mini-batches until the next look: an epoch, or an eighth of the way where that is longer. What
@@ -71,10 +71,13 @@ class Reseeding {
 std::int64_t ChunkEnd(const ContenderField &field, std::int64_t steps, std::int64_t start,
                       std::int64_t end) noexcept;
 
-// The chunk that ends at `until`, cut to what the time left allows with its look at the end; nothing
-// when that is not one mini-batch.
+// The chunk that ends at `until`, cut to what the time left allows with its look at the end;
+// nothing when that is not one mini-batch.
 std::optional<std::int64_t> CutToTime(const ContenderField &field, const Contender &contender,
                                       std::int64_t until, std::int32_t threads = 1) noexcept;
+
+// The order of merit: NaN last, of equals the earlier contender first.
+bool RanksBefore(const Contender &a, const Contender &b) noexcept;
 
 // Whether a contender has gone a third of its life, and `least` mini-batches, without a new best.
 bool HasStopped(const Contender &contender, std::int64_t least) noexcept;
