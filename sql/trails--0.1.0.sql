@@ -16,7 +16,7 @@ CREATE TABLE trails.run (
     source_oid         oid              NOT NULL,
     target             name             NOT NULL,
     state              text             NOT NULL CHECK (state IN ('finished', 'stopped')),
-    budget             interval         NOT NULL,
+    budget             interval,
     seconds            double precision NOT NULL,
     over_budget_ms     bigint           NOT NULL,
     seed               bigint           NOT NULL,
@@ -51,20 +51,22 @@ CREATE TABLE trails.run (
     model_id           bigint           NOT NULL,
     started_at         timestamptz      NOT NULL
 );
-COMMENT ON TABLE trails.run IS 'one row a model selection that ended well: what was asked, what was read, what came out, how long it took';
+-- A learned filter looks for the caller's last runs.
+CREATE INDEX run_owner ON trails.run (owner, run_id);
+COMMENT ON TABLE trails.run IS 'one row a model selection, or training of one candidate, that ended well: what was asked, what was read, what came out, how long it took';
 COMMENT ON COLUMN trails.run.run_id IS 'number of the run';
-COMMENT ON COLUMN trails.run.owner IS 'role that called model_selection';
+COMMENT ON COLUMN trails.run.owner IS 'role that called model_selection or train';
 COMMENT ON COLUMN trails.run.source IS 'relation read, with its schema, as it was called then';
 COMMENT ON COLUMN trails.run.source_oid IS 'oid of the relation read';
 COMMENT ON COLUMN trails.run.target IS 'column to predict';
 COMMENT ON COLUMN trails.run.state IS 'finished, or stopped before the plan was carried out (by stop_at, or by a cancel under trails.on_cancel = keep)';
-COMMENT ON COLUMN trails.run.budget IS 'wall time the caller gave';
+COMMENT ON COLUMN trails.run.budget IS 'wall time the caller gave; NULL for none (train)';
 COMMENT ON COLUMN trails.run.seconds IS 'wall time taken, from the call to the stored model';
-COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it';
+COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it or without one';
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
 COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in; given back to model_selection, u in whole numbers, they fix the plan';
-COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, space, tfmem, split, group_by, categorical, numerical, stop_at, max_ids, fixed n, k, u, dropout, banks, keep_candidates';
+COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, split, group_by, categorical, numerical, stop_at, dropout, max_ids; of a selection also space, tfmem, refinement, fixed n, k, u, eta, max_epochs, only_filter, history, banks, keep_candidates; of a training architecture and epochs';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
 COMMENT ON COLUMN trails.run.valid_rows IS 'rows that candidates were compared on';
@@ -81,7 +83,7 @@ COMMENT ON COLUMN trails.run.valid IS 'metric of the model on the validation row
 COMMENT ON COLUMN trails.run.test IS 'metric of the model on the test rows; NULL without them';
 COMMENT ON COLUMN trails.run.floor IS 'metric of a linear model on the test rows (on the validation rows without them)';
 COMMENT ON COLUMN trails.run.floor_valid IS 'metric of a linear model on the validation rows';
-COMMENT ON COLUMN trails.run.candidates_scored IS 'candidates scored in the filtering phase';
+COMMENT ON COLUMN trails.run.candidates_scored IS 'candidates scored in the filtering phase; 0 where one was given (train)';
 COMMENT ON COLUMN trails.run.candidates_trained IS 'trainings begun in the refinement phase; further seeds of a candidate count again';
 COMMENT ON COLUMN trails.run.reading_seconds IS 'time to read the relation';
 COMMENT ON COLUMN trails.run.encoding_seconds IS 'time to split and encode the rows';
@@ -91,7 +93,26 @@ COMMENT ON COLUMN trails.run.final_seconds IS 'time to choose the mean of finali
 COMMENT ON COLUMN trails.run.storing_seconds IS 'time to store candidates, epochs and the model';
 COMMENT ON COLUMN trails.run.versions IS 'versions of the software that decide the numbers';
 COMMENT ON COLUMN trails.run.model_id IS 'model that came out; it may have been dropped since';
-COMMENT ON COLUMN trails.run.started_at IS 'when model_selection was called';
+COMMENT ON COLUMN trails.run.started_at IS 'when model_selection or train was called';
+
+CREATE TABLE trails.step (
+    run_id          bigint           NOT NULL,
+    number          integer          NOT NULL,
+    step            text             NOT NULL,
+    models          bigint,
+    epochs          double precision,
+    planned_seconds double precision,
+    seconds         double precision,
+    PRIMARY KEY (run_id, number)
+);
+COMMENT ON TABLE trails.step IS 'the steps of a run, planned beside actual';
+COMMENT ON COLUMN trails.step.run_id IS 'run that took it';
+COMMENT ON COLUMN trails.step.number IS 'position within the run, from 0';
+COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final, judging, storing';
+COMMENT ON COLUMN trails.step.models IS 'candidates scored or trained in it; NULL where none are';
+COMMENT ON COLUMN trails.step.epochs IS 'that one of them has behind it at its end, on average; NULL where none is trained';
+COMMENT ON COLUMN trails.step.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
+COMMENT ON COLUMN trails.step.seconds IS 'wall time it took; NULL where it was planned and not reached';
 
 CREATE TABLE trails.candidate (
     run_id       bigint           NOT NULL,
@@ -179,7 +200,7 @@ COMMENT ON COLUMN trails.model.valid IS 'metric on the validation rows';
 COMMENT ON COLUMN trails.model.test IS 'metric on the test rows; NULL without them';
 COMMENT ON COLUMN trails.model.floor IS 'metric of a linear model on the same rows';
 COMMENT ON COLUMN trails.model.bytes IS 'size of the stored model';
-COMMENT ON COLUMN trails.model.run_id IS 'run that made it';
+COMMENT ON COLUMN trails.model.run_id IS 'run that made it; it may have been forgotten since';
 COMMENT ON COLUMN trails.model.created_at IS 'when it was stored';
 
 CREATE TABLE trails.model_part (
@@ -221,6 +242,7 @@ INSERT INTO trails.search_space (name, widths, min_layers, max_layers) VALUES
 
 SELECT pg_catalog.pg_extension_config_dump('trails.run', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.run_run_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.step', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.candidate', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.epoch', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.model', '');
@@ -232,18 +254,23 @@ SELECT pg_catalog.pg_extension_config_dump('trails.search_space_space_id_seq', '
 -- Rights: everybody may look, and sees what is theirs.
 
 ALTER TABLE trails.run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.step ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.candidate ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.epoch ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.model ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.model_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.search_space ENABLE ROW LEVEL SECURITY;
 
-GRANT SELECT ON trails.run, trails.candidate, trails.epoch, trails.model, trails.model_part,
-    trails.search_space TO PUBLIC;
+GRANT SELECT ON trails.run, trails.step, trails.candidate, trails.epoch, trails.model,
+    trails.model_part, trails.search_space TO PUBLIC;
 
 CREATE POLICY own ON trails.run FOR SELECT
     USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
 COMMENT ON POLICY own ON trails.run IS 'runs of the roles whose privileges the caller has';
+
+CREATE POLICY own ON trails.step FOR SELECT
+    USING (EXISTS (SELECT FROM trails.run WHERE run.run_id = step.run_id));
+COMMENT ON POLICY own ON trails.step IS 'steps of the runs that the caller sees';
 
 CREATE POLICY own ON trails.candidate FOR SELECT
     USING (EXISTS (SELECT FROM trails.run WHERE run.run_id = candidate.run_id));
@@ -292,24 +319,36 @@ COMMENT ON COLUMN trails.models.valid IS 'metric on the validation rows';
 COMMENT ON COLUMN trails.models.test IS 'metric on the test rows; NULL without them';
 COMMENT ON COLUMN trails.models.floor IS 'metric of a linear model on the same rows';
 COMMENT ON COLUMN trails.models.bytes IS 'size of the stored model';
-COMMENT ON COLUMN trails.models.run_id IS 'run that made it';
+COMMENT ON COLUMN trails.models.run_id IS 'run that made it; it may have been forgotten since';
 COMMENT ON COLUMN trails.models.created_at IS 'when it was stored';
 
 CREATE VIEW trails.runs WITH (security_invoker = true) AS
 SELECT r.run_id, r.source, r.target, r.state, r.budget, r.seconds, r.over_budget_ms, r.plan,
        m.name AS model, r.started_at
 FROM trails.run AS r LEFT JOIN trails.model AS m USING (model_id);
-COMMENT ON VIEW trails.runs IS 'the caller''s model selections that ended well';
+COMMENT ON VIEW trails.runs IS 'the caller''s model selections, and trainings of one candidate, that ended well; trails.steps has their plans beside what came of them';
 COMMENT ON COLUMN trails.runs.run_id IS 'number of the run';
 COMMENT ON COLUMN trails.runs.source IS 'relation read, with its schema, as it was called then';
 COMMENT ON COLUMN trails.runs.target IS 'column to predict';
 COMMENT ON COLUMN trails.runs.state IS 'finished, or stopped before the plan was carried out (by stop_at, or by a cancel under trails.on_cancel = keep)';
-COMMENT ON COLUMN trails.runs.budget IS 'wall time the caller gave';
+COMMENT ON COLUMN trails.runs.budget IS 'wall time the caller gave; NULL for none (train)';
 COMMENT ON COLUMN trails.runs.seconds IS 'wall time taken, from the call to the stored model';
-COMMENT ON COLUMN trails.runs.over_budget_ms IS 'milliseconds above the budget, 0 within it';
+COMMENT ON COLUMN trails.runs.over_budget_ms IS 'milliseconds above the budget, 0 within it or without one';
 COMMENT ON COLUMN trails.runs.plan IS 'n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in: one more than the highest rung in trails.candidates';
 COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it is dropped';
-COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection was called';
+COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection or train was called';
+
+CREATE VIEW trails.steps WITH (security_invoker = true) AS
+SELECT s.run_id, s.number, s.step, s.models, s.epochs, s.planned_seconds, s.seconds
+FROM trails.step AS s;
+COMMENT ON VIEW trails.steps IS 'the steps of the caller''s runs, planned beside actual';
+COMMENT ON COLUMN trails.steps.run_id IS 'run that took it';
+COMMENT ON COLUMN trails.steps.number IS 'position within the run, from 0';
+COMMENT ON COLUMN trails.steps.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final, judging, storing';
+COMMENT ON COLUMN trails.steps.models IS 'candidates scored or trained in it; NULL where none are';
+COMMENT ON COLUMN trails.steps.epochs IS 'that one of them has behind it at its end, on average; NULL where none is trained';
+COMMENT ON COLUMN trails.steps.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
+COMMENT ON COLUMN trails.steps.seconds IS 'wall time it took; NULL where it was planned and not reached';
 
 CREATE VIEW trails.candidates WITH (security_invoker = true) AS
 SELECT c.run_id, c.architecture, c.rank, c.score, c.params, c.rung, c.epochs, c.metric, c.seconds
@@ -325,7 +364,7 @@ COMMENT ON COLUMN trails.candidates.epochs IS 'epochs trained in all, may be a f
 COMMENT ON COLUMN trails.candidates.metric IS 'best metric on the validation rows; NULL when it was not trained';
 COMMENT ON COLUMN trails.candidates.seconds IS 'training time on one thread';
 
-GRANT SELECT ON trails.models, trails.runs, trails.candidates TO PUBLIC;
+GRANT SELECT ON trails.models, trails.runs, trails.steps, trails.candidates TO PUBLIC;
 
 -- Selection
 
@@ -336,7 +375,7 @@ CREATE FUNCTION trails.model_selection(
     task text DEFAULT 'auto', metric text DEFAULT 'auto',
     categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
     encoding text DEFAULT 'piecewise_linear', space text DEFAULT 'tabular',
-    tfmem text DEFAULT 'random',
+    tfmem text DEFAULT 'random', refinement text DEFAULT 'sh',
     n integer DEFAULT NULL, k integer DEFAULT NULL, u integer DEFAULT NULL,
     stop_at double precision DEFAULT NULL, model_name name DEFAULT NULL,
     seed bigint DEFAULT 0, options jsonb DEFAULT NULL,
@@ -349,6 +388,72 @@ AS 'MODULE_PATHNAME', 'trails_model_selection'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.model_selection IS
 'finds, trains and stores the best model for a column of a relation, within the budget of wall time';
+
+CREATE FUNCTION trails.train(
+    source regclass, target name, architecture text, epochs double precision DEFAULT 10,
+    budget interval DEFAULT NULL,
+    features name[] DEFAULT NULL, exclude name[] DEFAULT NULL,
+    split name DEFAULT NULL, group_by name DEFAULT NULL,
+    task text DEFAULT 'auto', metric text DEFAULT 'auto',
+    categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
+    encoding text DEFAULT 'piecewise_linear',
+    stop_at double precision DEFAULT NULL, model_name name DEFAULT NULL,
+    seed bigint DEFAULT 0, options jsonb DEFAULT NULL,
+    OUT run_id bigint, OUT model name, OUT architecture text, OUT task text, OUT metric text,
+    OUT valid double precision, OUT test double precision, OUT floor double precision,
+    OUT candidates_scored bigint, OUT candidates_trained bigint,
+    OUT seconds double precision, OUT over_budget_ms bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'trails_train'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.train IS
+'trains one candidate for so many epochs, or until the budget of wall time ends, and stores it as a model';
+
+-- The coordinator and the refinement phase alone. plan and refine write nothing.
+
+CREATE FUNCTION trails.coordinator(
+    t_score double precision, t_train double precision, budget interval,
+    space_size bigint DEFAULT 160000, max_epochs integer DEFAULT 20, ratio integer DEFAULT 100,
+    eta integer DEFAULT 3, only_filter boolean DEFAULT false,
+    OUT n bigint, OUT k bigint, OUT u bigint, OUT epochs bigint,
+    OUT filtering_seconds double precision, OUT refinement_seconds double precision)
+RETURNS record
+AS 'MODULE_PATHNAME', 'trails_coordinator' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION trails.coordinator IS
+'the papers'' equation: how many candidates to score and to train, and how long, when each takes t_score and an epoch t_train seconds; model_selection plans by costs that it measures, see trails.plan';
+
+CREATE FUNCTION trails.plan(
+    source regclass, target name, budget interval DEFAULT '1 min',
+    features name[] DEFAULT NULL, exclude name[] DEFAULT NULL,
+    split name DEFAULT NULL, group_by name DEFAULT NULL,
+    task text DEFAULT 'auto', metric text DEFAULT 'auto',
+    categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
+    encoding text DEFAULT 'piecewise_linear', space text DEFAULT 'tabular',
+    tfmem text DEFAULT 'random', refinement text DEFAULT 'sh',
+    n integer DEFAULT NULL, k integer DEFAULT NULL, u integer DEFAULT NULL,
+    stop_at double precision DEFAULT NULL, seed bigint DEFAULT 0, options jsonb DEFAULT NULL)
+RETURNS TABLE (step text, models bigint, epochs double precision, seconds double precision,
+               detail text)
+AS 'MODULE_PATHNAME', 'trails_plan'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 12;
+COMMENT ON FUNCTION trails.plan IS
+'what model_selection would do with the same arguments: its steps, with the seconds that each is to take; reads the relation and measures some mini-batches, trains no candidate';
+
+CREATE FUNCTION trails.refine(
+    source regclass, target name, architectures text[], u integer DEFAULT NULL,
+    budget interval DEFAULT NULL, algorithm text DEFAULT 'sh',
+    features name[] DEFAULT NULL, exclude name[] DEFAULT NULL,
+    split name DEFAULT NULL, group_by name DEFAULT NULL,
+    task text DEFAULT 'auto', metric text DEFAULT 'auto',
+    categorical name[] DEFAULT NULL, numerical name[] DEFAULT NULL,
+    encoding text DEFAULT 'piecewise_linear',
+    stop_at double precision DEFAULT NULL, seed bigint DEFAULT 0, options jsonb DEFAULT NULL)
+RETURNS TABLE (rung integer, architecture text, epochs double precision, metric double precision,
+               seconds double precision)
+AS 'MODULE_PATHNAME', 'trails_refine'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 50;
+COMMENT ON FUNCTION trails.refine IS
+'trains the given candidates by successive halving or another algorithm and returns, for each rung and candidate, its last evaluation there; stores nothing';
 
 -- The filtering phase alone. These functions write nothing; they are volatile, since they read the
 -- relation anew each time and count their progress.
@@ -456,7 +561,7 @@ FROM trails.progress_rows() AS p,
      LATERAL (SELECT CASE WHEN p.budget > 0 THEN least(1, p.elapsed / p.budget) ELSE 0 END AS done)
          AS d;
 COMMENT ON VIEW trails.progress IS
-'calls of model_selection, filter_candidates and score that run now, in all sessions, as far as the caller may see them; watch it with \watch';
+'calls of model_selection, train, plan, refine, filter_candidates and score that run now, in all sessions, as far as the caller may see them; watch it with \watch';
 COMMENT ON COLUMN trails.progress.pid IS 'process of the session, for pg_cancel_backend';
 COMMENT ON COLUMN trails.progress.role IS 'role that made the call';
 COMMENT ON COLUMN trails.progress.source IS 'relation that is read';
@@ -490,6 +595,13 @@ COMMENT ON FUNCTION trails.grant_model IS
 CREATE FUNCTION trails.revoke_model(model text, role name) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_revoke_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.revoke_model IS 'takes back what grant_model gave';
+
+-- Runs
+
+CREATE FUNCTION trails.forget_runs(before timestamptz) RETURNS bigint
+AS 'MODULE_PATHNAME', 'trails_forget_runs' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.forget_runs IS
+'deletes the caller''s own runs that started before then, with their steps, candidates and epochs; models stay; returns how many runs';
 
 -- Search spaces
 

@@ -13,6 +13,8 @@ extern "C" {
 #include "core/data/target.h"
 #include "core/space/candidate.h"
 #include "pg/json_options.h"
+#include "pg/named_arguments.h"
+#include "pg/past_runs.h"
 #include "pg/settings.h"
 #include "pg/space_catalog.h"
 
@@ -20,106 +22,18 @@ namespace trails::pg {
 
 namespace {
 
-// Where a function has the arguments that all of them take. `source` and `target` come first.
-struct SourcePositions {
-  int features, exclude, split, group_by, task, categorical, numerical, encoding, space, seed,
-      options;
-};
+constexpr double kMostEpochs = 1'000'000;
 
-namespace selection {
-enum Argument : int {
-  kSource,
-  kTarget,
-  kBudget,
-  kFeatures,
-  kExclude,
-  kSplit,
-  kGroupBy,
-  kTask,
-  kMetric,
-  kCategorical,
-  kNumerical,
-  kEncoding,
-  kSpace,
-  kTfmem,
-  kN,
-  kK,
-  kU,
-  kStopAt,
-  kModelName,
-  kSeed,
-  kOptions,
-};
-constexpr SourcePositions kShared{kFeatures,  kExclude,  kSplit, kGroupBy, kTask,   kCategorical,
-                                  kNumerical, kEncoding, kSpace, kSeed,    kOptions};
-}  // namespace selection
-
-namespace filtering {
-enum Argument : int {
-  kSource,
-  kTarget,
-  kN,
-  kK,
-  kTfmem,
-  kSampler,
-  kParts,
-  kBudget,
-  kFeatures,
-  kExclude,
-  kSplit,
-  kGroupBy,
-  kTask,
-  kCategorical,
-  kNumerical,
-  kEncoding,
-  kSpace,
-  kSeed,
-  kOptions,
-};
-constexpr SourcePositions kShared{kFeatures,  kExclude,  kSplit, kGroupBy, kTask,   kCategorical,
-                                  kNumerical, kEncoding, kSpace, kSeed,    kOptions};
-}  // namespace filtering
-
-namespace scoring {
-enum Argument : int {
-  kSource,
-  kTarget,
-  kArchitecture,
-  kTfmem,
-  kFeatures,
-  kExclude,
-  kSplit,
-  kGroupBy,
-  kTask,
-  kCategorical,
-  kNumerical,
-  kEncoding,
-  kSpace,
-  kSeed,
-  kOptions,
-};
-constexpr SourcePositions kShared{kFeatures,  kExclude,  kSplit, kGroupBy, kTask,   kCategorical,
-                                  kNumerical, kEncoding, kSpace, kSeed,    kOptions};
-}  // namespace scoring
-
-void ReadRelationAndTarget(FunctionCallInfo fcinfo, ReadRequest *request) {
-  request->relation = RelationArgument(fcinfo, 0, "source");
-  request->target = NameArgument(fcinfo, 1, "target");
-  if (request->target.empty()) {
-    throw Error(ErrorKind::kInvalidArgument, "argument \"target\" must not be an empty name");
-  }
-}
-
-void ReadColumns(FunctionCallInfo fcinfo, const SourcePositions &at, ReadRequest *request) {
-  request->features = NamesArgument(fcinfo, at.features, "features");
-  request->exclude = NamesArgument(fcinfo, at.exclude, "exclude").value_or(request->exclude);
+void ReadColumns(const NamedArguments &arguments, ReadRequest *request) {
+  request->features = arguments.OptionalNames("features");
+  request->exclude = arguments.OptionalNames("exclude").value_or(request->exclude);
   if (request->features && !request->exclude.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
                 "arguments \"features\" and \"exclude\" cannot be given together", {},
                 "Leave the columns to exclude out of the features.");
   }
-  request->split = OptionalName(fcinfo, at.split, "split");
-  request->group = OptionalName(fcinfo, at.group_by, "group_by");
+  request->split = arguments.OptionalName("split");
+  request->group = arguments.OptionalName("group_by");
   if (!request->split.empty() && !request->group.empty()) {
     throw Error(ErrorKind::kInvalidArgument,
                 "arguments \"split\" and \"group_by\" cannot be given together",
@@ -127,20 +41,73 @@ void ReadColumns(FunctionCallInfo fcinfo, const SourcePositions &at, ReadRequest
   }
 }
 
-// What comes between the columns and the TFMEM in every declaration.
-void ReadEncoding(FunctionCallInfo fcinfo, const SourcePositions &at, SourceCall *call) {
+// What every function takes.
+void ReadSourceCall(const NamedArguments &arguments, OptionSet set, SourceCall *call) {
+  ReadRequest &request = call->request;
   SelectionOptions &options = call->options;
-  options.categorical =
-      NamesArgument(fcinfo, at.categorical, "categorical").value_or(options.categorical);
-  options.numeric = NamesArgument(fcinfo, at.numerical, "numerical").value_or(options.numeric);
-  options.encoding = ParseEncoding(TextArgument(fcinfo, at.encoding, "encoding"));
-  call->space = TextArgument(fcinfo, at.space, "space");
+  request.relation = arguments.Relation("source");
+  request.target = arguments.Name("target");
+  if (request.target.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "argument \"target\" must not be an empty name");
+  }
+  ReadColumns(arguments, &request);
+  options.task = ParseTask(arguments.Text("task"));
+  options.categorical = arguments.OptionalNames("categorical").value_or(options.categorical);
+  options.numeric = arguments.OptionalNames("numerical").value_or(options.numeric);
+  options.encoding = ParseEncoding(arguments.Text("encoding"));
+  options.seed = arguments.Seed("seed");
+  ReadJsonOptions(arguments.fcinfo(), arguments.position("options"), set, call);
 }
 
-void ReadSelectionPlan(FunctionCallInfo fcinfo, SelectionOptions *options) {
-  options->n = PositiveArgument(fcinfo, selection::kN, "n");
-  options->k = PositiveArgument(fcinfo, selection::kK, "k");
-  options->u = PositiveArgument(fcinfo, selection::kU, "u");
+void ReadMetric(const NamedArguments &arguments, SelectionOptions *options) {
+  options->metric = ParseMetric(arguments.Text("metric"));
+  if (options->task != Task::kAuto) (void)ResolveMetric(options->metric, options->task);
+}
+
+constexpr std::string_view kLearned = "learned";
+
+Tfmem ParseTfmemOfSelection(const std::string &word) {
+  try {
+    return ParseTfmem(word);
+  } catch (const Error &error) {
+    throw Error(error.kind(), error.what(), error.detail(),
+                error.hint() + " Besides these: learned, which is no score.");
+  }
+}
+
+// The order in which candidates are trained: that of a TFMEM, or learned from the first of them.
+void ReadOrder(const NamedArguments &arguments, SelectionOptions *options) {
+  const std::string word = arguments.Text("tfmem");
+  options->learned = word == kLearned;
+  options->tfmem = options->learned ? Tfmem::kRandom : ParseTfmemOfSelection(word);
+  options->refinement = ParseRefinement(arguments.Text("refinement"));
+  if (!options->learned) return;
+  if (options->only_filter) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "TFMEM \"learned\" and option \"only_filter\" cannot be given together",
+                "It learns from candidates that are trained, of which there is but one.",
+                "Name a TFMEM that scores candidates before training.");
+  }
+  if (options->refinement == Refinement::kEvolution) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "TFMEM \"learned\" and refinement \"evolution\" cannot be given together",
+                "Evolution proposes the candidates itself.");
+  }
+}
+
+Tfmem ParseScore(const std::string &word) {
+  if (word == kLearned) {
+    throw Error(ErrorKind::kInvalidArgument, "TFMEM \"learned\" gives no score before training",
+                "It orders candidates by what the training of others has shown.",
+                "Give it to trails.model_selection; here name a row of trails.tfmems.");
+  }
+  return ParseTfmem(word);
+}
+
+void ReadSizes(const NamedArguments &arguments, SelectionOptions *options) {
+  options->n = arguments.OptionalPositive("n");
+  options->k = arguments.OptionalPositive("k");
+  options->u = arguments.OptionalPositive("u");
   if (options->n && options->k && *options->k > *options->n) {
     throw Error(ErrorKind::kInvalidArgument, "argument \"k\" must not be above \"n\"",
                 fmt::format("k is {}, n is {}: more candidates to train than to score.",
@@ -165,7 +132,7 @@ void CheckArchitecture(const std::string &architecture) {
 std::vector<Tfmem> ParseTfmems(const std::vector<std::string> &words, const char *argument) {
   std::vector<Tfmem> tfmems;
   for (const std::string &word : words) {
-    const Tfmem tfmem = ParseTfmem(word);
+    const Tfmem tfmem = ParseScore(word);
     if (std::ranges::find(tfmems, tfmem) != tfmems.end()) {
       throw Error(ErrorKind::kInvalidArgument,
                   fmt::format("TFMEM \"{}\" is named twice in argument \"{}\"", word, argument));
@@ -214,60 +181,99 @@ std::string QualifiedName(Oid relation) {
 
 }  // namespace
 
-SelectionCall ReadSelectionCall(FunctionCallInfo fcinfo) {
-  using namespace selection;
+SelectionCall ReadPlanCall(FunctionCallInfo fcinfo) {
+  const NamedArguments arguments(fcinfo);
   SelectionCall call;
   SelectionOptions &options = call.options;
-  ReadRelationAndTarget(fcinfo, &call.request);
-  RequireValue(fcinfo, kBudget, "budget");
-  call.budget = *BudgetArgument(fcinfo, kBudget);
-  ReadColumns(fcinfo, kShared, &call.request);
-  options.task = ParseTask(TextArgument(fcinfo, kTask, "task"));
-  options.metric = ParseMetric(TextArgument(fcinfo, kMetric, "metric"));
-  if (options.task != Task::kAuto) (void)ResolveMetric(options.metric, options.task);
-  ReadEncoding(fcinfo, kShared, &call);
-  options.tfmem = ParseTfmem(TextArgument(fcinfo, kTfmem, "tfmem"));
-  ReadSelectionPlan(fcinfo, &options);
-  if (!IsNull(fcinfo, kStopAt)) {
-    options.stop_at = DatumGetFloat8(fcinfo->args[kStopAt].value);
-    if (!std::isfinite(*options.stop_at)) {
-      throw Error(ErrorKind::kInvalidArgument, "argument \"stop_at\" must be a finite number");
-    }
+  RequireValue(fcinfo, arguments.position("budget"), "budget");
+  call.budget = *arguments.OptionalBudget("budget");
+  ReadSourceCall(arguments, OptionSet::kSelection, &call);
+  ReadMetric(arguments, &options);
+  call.space = arguments.Text("space");
+  ReadOrder(arguments, &options);
+  ReadSizes(arguments, &options);
+  options.stop_at = arguments.OptionalFinite("stop_at");
+  return call;
+}
+
+SelectionCall ReadSelectionCall(FunctionCallInfo fcinfo) {
+  SelectionCall call = ReadPlanCall(fcinfo);
+  call.model_name = NamedArguments(fcinfo).OptionalName("model_name");
+  return call;
+}
+
+TrainCall ReadTrainCall(FunctionCallInfo fcinfo) {
+  const NamedArguments arguments(fcinfo);
+  TrainCall call;
+  SelectionOptions &options = call.options;
+  call.architecture = arguments.Text("architecture");
+  CheckArchitecture(call.architecture);
+  call.epochs = arguments.Finite("epochs");
+  if (call.epochs <= 0 || call.epochs > kMostEpochs) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("argument \"epochs\" must be above 0 and at most {}", kMostEpochs),
+                fmt::format("It is {}.", call.epochs));
   }
-  call.model_name = OptionalName(fcinfo, kModelName, "model_name");
-  options.seed = SeedArgument(fcinfo, kSeed);
-  ReadJsonOptions(fcinfo, kOptions, OptionSet::kSelection, &options);
+  call.budget = arguments.OptionalBudget("budget");
+  ReadSourceCall(arguments, OptionSet::kTraining, &call);
+  ReadMetric(arguments, &options);
+  options.stop_at = arguments.OptionalFinite("stop_at");
+  call.model_name = arguments.OptionalName("model_name");
+  return call;
+}
+
+RefineCall ReadRefineCall(FunctionCallInfo fcinfo) {
+  const NamedArguments arguments(fcinfo);
+  RefineCall call;
+  SelectionOptions &options = call.options;
+  RequireValue(fcinfo, arguments.position("architectures"), "architectures");
+  call.architectures = *arguments.OptionalTexts("architectures");
+  if (call.architectures.empty()) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "argument \"architectures\" must not be an empty array");
+  }
+  for (const std::string &architecture : call.architectures) CheckArchitecture(architecture);
+  options.u = arguments.OptionalPositive("u");
+  call.budget = arguments.OptionalBudget("budget");
+  if (!options.u && !call.budget) {
+    throw Error(ErrorKind::kInvalidArgument, "either \"u\" or \"budget\" must be given",
+                "Without both the refinement has no end.",
+                "Give the epochs of the first rung, or a wall time such as '60 s'.");
+  }
+  options.refinement = ParseRefinement(arguments.Text("algorithm"));
+  if (options.refinement == Refinement::kEvolution) {
+    throw Error(ErrorKind::kInvalidArgument, "algorithm \"evolution\" takes no architectures",
+                "Evolution proposes the candidates itself.",
+                "Give refinement => 'evolution' to trails.model_selection.");
+  }
+  ReadSourceCall(arguments, OptionSet::kRefinement, &call);
+  ReadMetric(arguments, &options);
+  options.stop_at = arguments.OptionalFinite("stop_at");
   return call;
 }
 
 FilterCall ReadFilterCall(FunctionCallInfo fcinfo) {
-  using namespace filtering;
+  const NamedArguments arguments(fcinfo);
   FilterCall call;
   SelectionOptions &options = call.options;
-  ReadRelationAndTarget(fcinfo, &call.request);
-  options.n = PositiveArgument(fcinfo, kN, "n");
-  options.k = PositiveArgument(fcinfo, kK, "k");
-  options.tfmem = ParseTfmem(TextArgument(fcinfo, kTfmem, "tfmem"));
-  options.sampler = ParseSampler(TextArgument(fcinfo, kSampler, "sampler"));
-  RequireValue(fcinfo, kParts, "parts");
-  options.parts = ParseTfmems(*TextsArgument(fcinfo, kParts, "parts"), "parts");
-  call.budget = BudgetArgument(fcinfo, kBudget);
-  ReadColumns(fcinfo, kShared, &call.request);
-  options.task = ParseTask(TextArgument(fcinfo, kTask, "task"));
-  ReadEncoding(fcinfo, kShared, &call);
-  options.seed = SeedArgument(fcinfo, kSeed);
-  ReadJsonOptions(fcinfo, kOptions, OptionSet::kFiltering, &options);
+  options.n = arguments.OptionalPositive("n");
+  options.k = arguments.OptionalPositive("k");
+  options.tfmem = ParseScore(arguments.Text("tfmem"));
+  options.sampler = ParseSampler(arguments.Text("sampler"));
+  RequireValue(fcinfo, arguments.position("parts"), "parts");
+  options.parts = ParseTfmems(*arguments.OptionalTexts("parts"), "parts");
+  call.budget = arguments.OptionalBudget("budget");
+  ReadSourceCall(arguments, OptionSet::kFiltering, &call);
+  call.space = arguments.Text("space");
   return call;
 }
 
 ScoreCall ReadScoreCall(FunctionCallInfo fcinfo) {
-  using namespace scoring;
+  const NamedArguments arguments(fcinfo);
   ScoreCall call;
-  SelectionOptions &options = call.options;
-  ReadRelationAndTarget(fcinfo, &call.request);
-  call.architecture = TextArgument(fcinfo, kArchitecture, "architecture");
+  call.architecture = arguments.Text("architecture");
   CheckArchitecture(call.architecture);
-  if (const auto words = TextsArgument(fcinfo, kTfmem, "tfmem")) {
+  if (const auto words = arguments.OptionalTexts("tfmem")) {
     call.tfmems = ParseTfmems(*words, "tfmem");
     if (call.tfmems.empty()) {
       throw Error(ErrorKind::kInvalidArgument, "argument \"tfmem\" must not be an empty array", {},
@@ -276,21 +282,28 @@ ScoreCall ReadScoreCall(FunctionCallInfo fcinfo) {
   } else {
     for (std::size_t i = 0; i < kTfmems; ++i) call.tfmems.push_back(static_cast<Tfmem>(i));
   }
-  ReadColumns(fcinfo, kShared, &call.request);
-  options.task = ParseTask(TextArgument(fcinfo, kTask, "task"));
-  ReadEncoding(fcinfo, kShared, &call);
-  options.seed = SeedArgument(fcinfo, kSeed);
-  ReadJsonOptions(fcinfo, kOptions, OptionSet::kScoring, &options);
+  ReadSourceCall(arguments, OptionSet::kScoring, &call);
+  call.space = arguments.Text("space");
   return call;
 }
 
 PreparedSource PrepareSource(SourceCall *call) {
-  call->options.space = FindSearchSpace(call->space);
+  if (call->space) call->options.space = FindSearchSpace(*call->space);
   call->options.memory_limit_bytes = MemoryLimitBytes();
   PreparedSource prepared;
   prepared.resolved = DescribeColumns(call->request);
   CheckOptionsFit(call->options, prepared.resolved);
   prepared.source = QualifiedName(call->request.relation);
+  return prepared;
+}
+
+PreparedSource PrepareSelection(SelectionCall *call) {
+  PreparedSource prepared = PrepareSource(call);
+  SelectionOptions &options = call->options;
+  // A fixed plan gives the same answer whatever else was run.
+  if (options.learned && call->history && !options.plan_is_fixed()) {
+    options.past = PastCandidates(call->request.relation, call->request.target, options.space);
+  }
   return prepared;
 }
 

@@ -16,15 +16,30 @@ namespace trails::pg {
 
 // What all of them take.
 struct SourceCall {
-  ReadRequest request;       // what to read; limits and progress are the caller's to set
-  SelectionOptions options;  // but for the space and the memory limit
-  std::string space;         // name of a search space
+  ReadRequest request;               // what to read; limits and progress are the caller's to set
+  SelectionOptions options;          // but for the space, the memory limit and past runs
+  std::optional<std::string> space;  // name of a search space; none where candidates are given
+  bool history = true;               // learn from past runs
 };
 
-// The arguments of trails.model_selection.
+// The arguments of trails.model_selection and trails.plan.
 struct SelectionCall : SourceCall {
-  std::string model_name;  // empty: source_target
   Budget budget;
+  std::string model_name;  // empty: source_target
+};
+
+// The arguments of trails.train.
+struct TrainCall : SourceCall {
+  std::string architecture;
+  double epochs = 0;
+  std::optional<Budget> budget;
+  std::string model_name;  // empty: source_target
+};
+
+// The arguments of trails.refine. Either a budget or options.u is set, or both.
+struct RefineCall : SourceCall {
+  std::vector<std::string> architectures;
+  std::optional<Budget> budget;
 };
 
 // The arguments of trails.filter_candidates; options.k counts rows returned.
@@ -38,13 +53,17 @@ struct ScoreCall : SourceCall {
   std::vector<Tfmem> tfmems;  // in the caller's order; all of them for NULL
 };
 
-// Read them in the order of the SQL declaration. Look at no table.
+// Read them by their names in the SQL declaration. Look at no table but pg_proc.
 //
 // Throw PgError (22004) for a NULL where one is not allowed; Error(kInvalidArgument) for a budget
 // of nothing or above 30 days, for n, k, u below 1, a model_selection's k above n, a negative seed,
 // an empty name, a word that is not known, an option that is not known or of another type, for
-// a TFMEM named twice, an architecture that is none or too large.
+// a TFMEM named twice, an architecture that is none or too large, no architecture, a refinement
+// without an end, and for what contradicts itself.
 SelectionCall ReadSelectionCall(FunctionCallInfo fcinfo);
+SelectionCall ReadPlanCall(FunctionCallInfo fcinfo);  // without a model_name
+TrainCall ReadTrainCall(FunctionCallInfo fcinfo);
+RefineCall ReadRefineCall(FunctionCallInfo fcinfo);
 FilterCall ReadFilterCall(FunctionCallInfo fcinfo);
 ScoreCall ReadScoreCall(FunctionCallInfo fcinfo);
 
@@ -59,5 +78,7 @@ struct PreparedSource {
 // numerical no text.
 // Throws as FindSearchSpace and DescribeColumns, Error: kInvalidArgument, kUndefinedColumn.
 PreparedSource PrepareSource(SourceCall *call);
+// The same, and the past runs that a learned filter may use.
+PreparedSource PrepareSelection(SelectionCall *call);
 
 }  // namespace trails::pg

@@ -1,5 +1,5 @@
-// Stores a finished selection: trails.run, trails.candidate, trails.epoch, trails.model and
-// trails.model_part.
+// Stores a finished run: trails.run, trails.step, trails.candidate, trails.epoch, trails.model and
+// trails.model_part. Forgets old ones.
 //
 // Everything is written in the calling statement's transaction, so that an error or a cancel
 // leaves nothing.
@@ -8,10 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pg/call_options.h"
+#include "pg/run_settings.h"
+#include "pg/source_reader.h"
 #include "trails/progress.h"
 #include "trails/result.h"
 
@@ -22,7 +25,9 @@ inline constexpr std::size_t kModelPartBytes = std::size_t{16} << 20;
 
 // What is stored besides the engine's result.
 struct RunRecord {
-  const SelectionCall *call = nullptr;
+  const SourceCall *call = nullptr;
+  std::optional<Budget> budget;
+  RunSettings settings;
   std::string source;                // schema and name
   std::vector<std::string> columns;  // features read
   bool all_rows_read = true;
@@ -30,13 +35,14 @@ struct RunRecord {
   std::string versions;
   Clock::time_point start;
   TimestampTz started_at = 0;  // the same moment, for people
+  double planned_storing_seconds = kNoMetric;
 };
 
 // What was measured and numbered while storing.
 struct StoredRun {
   std::int64_t run_id = 0;
-  double seconds = 0;  // from start to the last row but one stored
-  std::int64_t over_budget_ms = 0;
+  double seconds = 0;  // from start to the last row stored but those of the steps and the run
+  std::int64_t over_budget_ms = 0;  // 0 without a budget
 };
 
 // Takes the locks that StoreRun's inserts take, before the work: DROP EXTENSION meanwhile then
@@ -44,9 +50,17 @@ struct StoredRun {
 // Throws PgError, Error(kUndefinedObject) when the extension is not created in this database.
 void LockCatalog();
 
+// What StoreRun takes at most, but for the model's bytes, for which the engine itself leaves time;
+// not more than a quarter of the budget.
+Clock::duration StoringTime(const SelectionOptions &options, const Deadline &deadline);
+
 // Stores all rows for the caller. A new version of a model keeps the readers of the one before.
 // Throws PgError.
 // Cost: some 2 us a candidate or epoch; 6 ms a MB of the model.
 StoredRun StoreRun(const RunRecord &record, const SelectionResult &result);
+
+// Deletes the caller's own runs that started before that moment, with their steps, candidates and
+// epochs; models stay. Returns how many runs. Throws PgError.
+std::int64_t ForgetRuns(TimestampTz before);
 
 }  // namespace trails::pg

@@ -1,4 +1,5 @@
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
+#include <fmt/ranges.h>
 
 #include "pg/json_options.h"
 
@@ -11,8 +12,10 @@ extern "C" {
 
 #include <charconv>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pg/arguments.h"
 #include "pg/settings.h"
@@ -24,18 +27,12 @@ namespace {
 constexpr std::int32_t kMaxBanks = 16;
 constexpr std::int32_t kMinMaxIds = 2;
 constexpr std::int32_t kMaxMaxIds = 1'000'000;
+constexpr std::int64_t kMaxMaxEpochs = 1'000'000;
+constexpr std::int32_t kMinEta = 2;
+constexpr std::int32_t kMaxEta = 16;
 constexpr double kMaxDropout = 0.9;
 
-const char *Hint(OptionSet set) {
-  switch (set) {
-    case OptionSet::kSelection:
-      return "Options are \"banks\", \"dropout\", \"keep_candidates\", \"max_ids\" and "
-             "\"threads\".";
-    case OptionSet::kFiltering: return "Options are \"banks\", \"max_ids\" and \"threads\".";
-    case OptionSet::kScoring: return "Options are \"max_ids\" and \"threads\".";
-  }
-  return "";
-}
+std::string Hint(OptionSet set);
 
 // One key and its value.
 struct Option {
@@ -68,32 +65,94 @@ struct Option {
   T Whole(T low, T high) const {
     return Number<T>(low, high, "a whole number");
   }
+  bool Truth() const {
+    if (value.type != jbvBool) {
+      throw Error(ErrorKind::kInvalidArgument,
+                  fmt::format("option \"{}\" must be true or false", key), {}, Hint(set));
+    }
+    return value.val.boolean;
+  }
 };
 
-void Read(const Option &option, SelectionOptions *options) {
-  const std::string_view key = option.key;
-  const bool selects = option.set == OptionSet::kSelection;
-  if (key == "threads") {
-    options->threads = option.Whole(1, EngineThreads());
-  } else if (key == "max_ids") {
-    options->max_ids = option.Whole(kMinMaxIds, kMaxMaxIds);
-  } else if (key == "banks" && option.set != OptionSet::kScoring) {
-    options->banks = option.Whole(1, kMaxBanks);
-  } else if (key == "dropout" && selects) {
-    options->dropout = option.Number(0.0, kMaxDropout, "a number");
-  } else if (key == "keep_candidates" && selects) {
-    options->keep_candidates = option.Whole<std::int64_t>(0, kLargestWholeSpace);
-  } else {
-    throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown option \"{}\"", key), {},
-                Hint(option.set));
+constexpr int SetOf(std::initializer_list<OptionSet> sets) {
+  int bits = 0;
+  for (const OptionSet set : sets) bits |= static_cast<int>(set);
+  return bits;
+}
+
+constexpr int kSelects = SetOf({OptionSet::kSelection});
+constexpr int kScoresBanks = SetOf({OptionSet::kSelection, OptionSet::kFiltering});
+constexpr int kRefines = SetOf({OptionSet::kSelection, OptionSet::kRefinement});
+constexpr int kTrains =
+    SetOf({OptionSet::kSelection, OptionSet::kRefinement, OptionSet::kTraining});
+constexpr int kAll = ~0;
+
+struct KnownOption {
+  std::string_view key;
+  int sets;  // the functions that know it
+  void (*read)(const Option &option, SourceCall *call);
+};
+
+// In the order of the alphabet.
+constexpr KnownOption kKnownOptions[] = {
+    {"banks", kScoresBanks,
+     [](const Option &option, SourceCall *call) {
+       call->options.banks = option.Whole(1, kMaxBanks);
+     }},
+    {"dropout", kTrains,
+     [](const Option &option, SourceCall *call) {
+       call->options.dropout = option.Number(0.0, kMaxDropout, "a number");
+     }},
+    {"eta", kRefines,
+     [](const Option &option, SourceCall *call) {
+       call->options.eta = option.Whole(kMinEta, kMaxEta);
+     }},
+    {"history", kSelects,
+     [](const Option &option, SourceCall *call) { call->history = option.Truth(); }},
+    {"keep_candidates", kSelects,
+     [](const Option &option, SourceCall *call) {
+       call->options.keep_candidates = option.Whole<std::int64_t>(0, kLargestWholeSpace);
+     }},
+    {"max_epochs", kRefines,
+     [](const Option &option, SourceCall *call) {
+       call->options.max_epochs = option.Whole<std::int64_t>(1, kMaxMaxEpochs);
+     }},
+    {"max_ids", kAll,
+     [](const Option &option, SourceCall *call) {
+       call->options.max_ids = option.Whole(kMinMaxIds, kMaxMaxIds);
+     }},
+    {"only_filter", kSelects,
+     [](const Option &option, SourceCall *call) { call->options.only_filter = option.Truth(); }},
+    {"threads", kAll,
+     [](const Option &option, SourceCall *call) {
+       call->options.threads = option.Whole(1, EngineThreads());
+     }},
+};
+
+std::string Hint(OptionSet set) {
+  std::vector<std::string> keys;
+  for (const KnownOption &known : kKnownOptions) {
+    if ((known.sets & static_cast<int>(set)) != 0) keys.push_back(fmt::format("\"{}\"", known.key));
   }
+  const std::string last = keys.back();
+  keys.pop_back();
+  return fmt::format("Options are {} and {}.", fmt::join(keys, ", "), last);
+}
+
+void Read(const Option &option, SourceCall *call) {
+  for (const KnownOption &known : kKnownOptions) {
+    if (known.key != option.key || (known.sets & static_cast<int>(option.set)) == 0) continue;
+    known.read(option, call);
+    return;
+  }
+  throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown option \"{}\"", option.key), {},
+              Hint(option.set));
 }
 
 }  // namespace
 
-void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set,
-                     SelectionOptions *options) {
-  options->threads = EngineThreads();
+void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set, SourceCall *call) {
+  call->options.threads = EngineThreads();
   if (IsNull(fcinfo, position)) return;
   const Datum datum = fcinfo->args[position].value;
   Jsonb *const json = CallPg([=] { return DatumGetJsonbP(datum); });
@@ -108,7 +167,7 @@ void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set,
         CallPg([&] { return JsonbIteratorNext(&iterator, &item, true); });
     if (token == WJB_DONE) return;
     if (token == WJB_KEY) key.assign(item.val.string.val, item.val.string.len);
-    if (token == WJB_VALUE) Read(Option{key, item, set}, options);
+    if (token == WJB_VALUE) Read(Option{key, item, set}, call);
   }
 }
 

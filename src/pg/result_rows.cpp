@@ -22,6 +22,14 @@ RowValues &RowValues::Add(Datum value, bool is_null) {
   return *this;
 }
 
+RowValues &RowValues::AddNull() {
+  return Add(0, true);
+}
+
+RowValues &RowValues::AddInteger(std::int32_t value) {
+  return Add(Int32GetDatum(value));
+}
+
 RowValues &RowValues::AddBigint(std::int64_t value) {
   return Add(Int64GetDatum(value));
 }

@@ -24,6 +24,8 @@ Datum TextDatum(std::string_view text);
 // Every Add may throw PgError.
 class RowValues {
  public:
+  RowValues &AddNull();
+  RowValues &AddInteger(std::int32_t value);
   RowValues &AddBigint(std::int64_t value);
   RowValues &AddBool(bool value);
   RowValues &AddDouble(double value);  // NaN becomes NULL

@@ -28,6 +28,10 @@ Clock::time_point Deadline::end() const {
   return budget_seconds ? start + Seconds(*budget_seconds) : Clock::time_point::max();
 }
 
+Clock::duration Deadline::AtMost(double share, Clock::duration time) const {
+  return budget_seconds ? std::min(time, Seconds(*budget_seconds * share)) : time;
+}
+
 ReadResult ReadSource(const SourceCall &call, const PreparedSource &prepared,
                       const Deadline &deadline, Progress *progress, ProgressSession *session) {
   ReadRequest request = call.request;

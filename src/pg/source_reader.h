@@ -18,6 +18,8 @@ struct Deadline {
 
   // Clock::time_point::max() without a budget.
   Clock::time_point end() const;
+  // `time`, or that share of the budget where it is less.
+  Clock::duration AtMost(double share, Clock::duration time) const;
 };
 
 // Reads the rows as ReadTable does. Reading and encoding may take 60 % of the budget; what is not

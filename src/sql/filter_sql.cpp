@@ -5,18 +5,14 @@
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <utility>
 
 #include "core/space/candidate.h"
 #include "pg/bridge.h"
 #include "pg/call_options.h"
-#include "pg/engine_call.h"
-#include "pg/engine_library.h"
-#include "pg/progress.h"
 #include "pg/result_rows.h"
-#include "pg/source_reader.h"
+#include "pg/source_run.h"
 #include "trails/engine.h"
 
 extern "C" {
@@ -35,45 +31,15 @@ constexpr std::chrono::microseconds kAnswerTimeOfARow{1};
 // Ranking ends a millisecond or less after scoring, but for spaces of millions: 0.2 us a candidate.
 constexpr std::chrono::nanoseconds kRankingTimeOfACandidate{200};
 
-// Reads the source and returns work(engine, table, control), run as engine work.
-template <typename Work>
-auto ReadAndRun(const SourceCall &call, const PreparedSource &prepared, const Deadline &deadline,
-                std::atomic<bool> *finish, Work work) {
-  Progress progress;
-  // Without a budget the row of trails.progress shows one of nothing.
-  ProgressSession session(call.request.relation, deadline.start,
-                          deadline.budget_seconds ? deadline.end() : deadline.start);
-  // LibTorch is opened while the table is read.
-  RunEngine([](std::stop_token) { StartOpeningEngine(); });
-  ReadResult read = ReadSource(call, prepared, deadline, &progress, &session);
-  return RunEngine(
-      [&](std::stop_token stop) {
-        Engine &engine = OpenEngine(stop);
-        RunControl control;
-        control.start = deadline.start;
-        control.deadline = deadline.end();
-        control.stop = std::move(stop);
-        control.finish = finish;
-        control.progress = &progress;
-        return work(engine, std::move(read.table), std::move(control));
-      },
-      EngineCall{&progress, &session, finish});
-}
-
 FilterResult Filter(const FilterCall &call, const PreparedSource &prepared,
                     const Deadline &deadline) {
-  std::atomic<bool> finish{false};
-  return ReadAndRun(
-      call, prepared, deadline, &finish, [&](Engine &engine, Table &&table, RunControl control) {
-        if (deadline.budget_seconds) {
-          const std::chrono::duration<double> most(*deadline.budget_seconds / 2);
-          const std::int64_t candidates =
-              std::min(kLargestWholeSpace, SpaceSize(call.options.space));
-          const std::int64_t rows = std::min(call.options.k.value_or(candidates), candidates);
-          control.deadline -= std::min<Clock::duration>(
-              kAnswerTime + rows * kAnswerTimeOfARow + candidates * kRankingTimeOfACandidate,
-              std::chrono::duration_cast<Clock::duration>(most));
-        }
+  const std::int64_t candidates = std::min(kLargestWholeSpace, SpaceSize(call.options.space));
+  const std::int64_t rows = std::min(call.options.k.value_or(candidates), candidates);
+  const Clock::duration after =
+      kAnswerTime + rows * kAnswerTimeOfARow + candidates * kRankingTimeOfACandidate;
+  const EngineShare share{deadline.AtMost(0.5, after), true};
+  return SourceRun(call, prepared, deadline)
+      .Run(share, [&](Engine &engine, Table &&table, const RunControl &control) {
         return engine.FilterCandidates(std::move(table), call.options, control);
       });
 }
@@ -148,11 +114,12 @@ TRAILS_PG_FUNCTION(trails_score) {
   ScoreCall call = ReadScoreCall(fcinfo);
   ResultSet rows(fcinfo);
   const PreparedSource prepared = PrepareSource(&call);
-  const ScoreResult result = ReadAndRun(
-      call, prepared, deadline, nullptr, [&](Engine &engine, Table &&table, RunControl control) {
-        return engine.ScoreCandidate(std::move(table), call.options, call.architecture, call.tfmems,
-                                     control);
-      });
+  const ScoreResult result =
+      SourceRun(call, prepared, deadline)
+          .Run({}, [&](Engine &engine, Table &&table, const RunControl &control) {
+            return engine.ScoreCandidate(std::move(table), call.options, call.architecture,
+                                         call.tfmems, control);
+          });
   for (const Notice &notice : result.notices) Tell(notice);
   for (std::size_t i = 0; i < call.tfmems.size(); ++i) {
     rows.Put(RowValues().AddText(trails::Name(call.tfmems[i])).AddDouble(result.scores[i]));

@@ -1,21 +1,18 @@
-// SQL surface of a whole selection: check, read, select, store.
+// SQL surface of what ends with a stored model: model_selection, train. Check, read, search or
+// train, store.
 //
 // May touch: src/pg and include/trails. Never Torch.
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
 
-#include <algorithm>
-#include <atomic>
+#include <optional>
 #include <utility>
 
-#include "core/space/candidate.h"
 #include "pg/bridge.h"
 #include "pg/call_options.h"
 #include "pg/catalog.h"
-#include "pg/engine_call.h"
-#include "pg/engine_library.h"
-#include "pg/progress.h"
 #include "pg/result_rows.h"
-#include "pg/source_reader.h"
+#include "pg/run_settings.h"
+#include "pg/source_run.h"
 #include "trails/engine.h"
 
 extern "C" {
@@ -27,20 +24,10 @@ extern "C" {
 namespace trails::pg {
 namespace {
 
-using std::chrono::duration;
-using std::chrono::duration_cast;
-
-// What the rows of the catalog cost after the engine is done: 0.3 s were measured for 160,000
-// candidates on two busy cores. The engine itself ends earlier by what the model's bytes cost.
-constexpr std::chrono::milliseconds kStoringTime{30};
-constexpr std::chrono::microseconds kStoringTimeOfACandidate{3};
-
-struct Selection {
-  SelectionCall call;
-  PreparedSource prepared;
-  Deadline deadline;  // of the whole statement
-  TimestampTz started_at = 0;
-  Progress progress;
+// When a statement began, for the clock and for people.
+struct Beginning {
+  Clock::time_point start = Clock::now();
+  TimestampTz started_at = GetCurrentTimestamp();
 };
 
 // The default name of a model: source_target, cut to a name's length between two characters.
@@ -52,60 +39,53 @@ std::string DefaultModelName(const ResolvedRequest &resolved, const std::string 
   return name;
 }
 
-// Everything that can be refused before a row is read.
-void Prepare(FunctionCallInfo fcinfo, Selection *selection) {
-  CallPg([] {
-    PreventCommandIfReadOnly("trails.model_selection()");
-    PreventCommandDuringRecovery("trails.model_selection()");
+// `function` as messages write it: "trails.train()".
+void RequireWriting(const char *function) {
+  CallPg([=] {
+    PreventCommandIfReadOnly(function);
+    PreventCommandDuringRecovery(function);
   });
   LockCatalog();
-  selection->call = ReadSelectionCall(fcinfo);
-  SelectionCall &call = selection->call;
-  selection->prepared = PrepareSource(&call);
-  if (call.model_name.empty()) {
-    call.model_name = DefaultModelName(selection->prepared.resolved, call.request.target);
-  }
-  selection->deadline.budget_seconds = call.budget.seconds;
 }
 
-// The engine's part of the budget ends before the statement's, for the catalog's rows.
-RunControl Control(Selection *selection, const std::atomic<bool> *finish) {
-  const SelectionOptions &options = selection->call.options;
-  const std::int64_t candidates = std::min(options.keep_candidates, SpaceSize(options.space));
-  const duration<double> most(selection->call.budget.seconds / 4);
-  RunControl control;
-  control.start = selection->deadline.start;
-  control.deadline = selection->deadline.end() -
-                     std::min<Clock::duration>(kStoringTime + candidates * kStoringTimeOfACandidate,
-                                               duration_cast<Clock::duration>(most));
-  control.finish = finish;
-  control.progress = &selection->progress;
-  return control;
-}
-
-StoredRun Store(Selection *selection, const ReadResult &read, std::string versions,
-                const SelectionResult &result, ProgressSession *session) {
-  selection->progress.Enter(Phase::kStoring);
-  session->Publish(selection->progress);
+// Runs work(engine, table, control) on the call's source, stores what comes of it, and returns the
+// row for the user. Call is SelectionCall or TrainCall.
+template <typename Call, typename Work>
+Datum RunAndStore(FunctionCallInfo fcinfo, const Beginning &beginning, Call *call,
+                  const PreparedSource &prepared, Work work) {
   RunRecord record;
-  record.call = &selection->call;
-  record.source = selection->prepared.source;
-  for (const ResolvedColumn &column : selection->prepared.resolved.features) {
+  record.call = call;
+  record.budget = call->budget;
+  record.settings = SettingsOf(*call);
+  record.source = prepared.source;
+  for (const ResolvedColumn &column : prepared.resolved.features) {
     record.columns.push_back(column.name);
   }
-  record.all_rows_read = read.complete;
-  record.model_name = selection->call.model_name;
-  record.versions = std::move(versions);
-  record.start = selection->deadline.start;
-  record.started_at = selection->started_at;
-  return StoreRun(record, result);
-}
+  record.model_name = call->model_name.empty()
+                          ? DefaultModelName(prepared.resolved, call->request.target)
+                          : call->model_name;
+  record.start = beginning.start;
+  record.started_at = beginning.started_at;
+  const Deadline deadline{beginning.start,
+                          record.budget ? std::optional(record.budget->seconds) : std::nullopt};
+  const Clock::duration storing = StoringTime(call->options, deadline);
+  record.planned_storing_seconds = std::chrono::duration<double>(storing).count();
 
-Datum Answer(FunctionCallInfo fcinfo, const Selection &selection, const StoredRun &stored,
-             const SelectionResult &result) {
+  SourceRun run(*call, prepared, deadline);
+  SelectionResult result =
+      run.Run({storing, true}, [&](Engine &engine, Table &&table, const RunControl &control) {
+        record.versions = engine.versions();
+        return work(engine, std::move(table), control);
+      });
+  result.seconds.reading = run.reading_seconds();
+  record.all_rows_read = run.all_rows_read();
+  for (const Notice &notice : result.notices) Tell(notice);
+
+  run.EnterStoring();
+  const StoredRun stored = StoreRun(record, result);
   return MakeRecord(fcinfo, RowValues()
                                 .AddBigint(stored.run_id)
-                                .AddName(selection.call.model_name)
+                                .AddName(record.model_name)
                                 .AddText(result.architecture)
                                 .AddText(Name(result.task))
                                 .AddText(Name(result.metric))
@@ -125,34 +105,28 @@ Datum Answer(FunctionCallInfo fcinfo, const Selection &selection, const StoredRu
 TRAILS_PG_FUNCTION(trails_model_selection) {
   using namespace trails;
   using namespace trails::pg;
-  Selection selection;
-  selection.deadline.start = Clock::now();
-  selection.started_at = GetCurrentTimestamp();
-  Prepare(fcinfo, &selection);
-  ProgressSession session(selection.call.request.relation, selection.deadline.start,
-                          selection.deadline.end());
+  const Beginning beginning;
+  RequireWriting("trails.model_selection()");
+  SelectionCall call = ReadSelectionCall(fcinfo);
+  const PreparedSource prepared = PrepareSelection(&call);
+  return RunAndStore(fcinfo, beginning, &call, prepared,
+                     [&](Engine &engine, Table &&table, const RunControl &control) {
+                       return engine.SelectModel(std::move(table), call.options, control);
+                     });
+}
 
-  // LibTorch is opened while the table is read.
-  RunEngine([](std::stop_token) { StartOpeningEngine(); });
-  const Clock::time_point reading = Clock::now();
-  ReadResult read = ReadSource(selection.call, selection.prepared, selection.deadline,
-                               &selection.progress, &session);
-  const double reading_seconds = std::chrono::duration<double>(Clock::now() - reading).count();
-
-  std::atomic<bool> finish{false};
-  std::string versions;
-  SelectionResult result = RunEngine(
-      [&](std::stop_token stop) {
-        Engine &engine = OpenEngine(stop);
-        versions = engine.versions();
-        RunControl control = Control(&selection, &finish);
-        control.stop = std::move(stop);
-        return engine.SelectModel(std::move(read.table), selection.call.options, control);
-      },
-      EngineCall{&selection.progress, &session, &finish});
-  result.seconds.reading = reading_seconds;
-  for (const Notice &notice : result.notices) Tell(notice);
-
-  const StoredRun stored = Store(&selection, read, std::move(versions), result, &session);
-  return Answer(fcinfo, selection, stored, result);
+// trails.train(source regclass, target name, architecture text, epochs double precision, ...)
+//   -> record
+TRAILS_PG_FUNCTION(trails_train) {
+  using namespace trails;
+  using namespace trails::pg;
+  const Beginning beginning;
+  RequireWriting("trails.train()");
+  TrainCall call = ReadTrainCall(fcinfo);
+  const PreparedSource prepared = PrepareSource(&call);
+  return RunAndStore(fcinfo, beginning, &call, prepared,
+                     [&](Engine &engine, Table &&table, const RunControl &control) {
+                       return engine.TrainCandidate(std::move(table), call.options,
+                                                    call.architecture, call.epochs, control);
+                     });
 }

@@ -36,3 +36,8 @@ CREATE FUNCTION abuse_record(r record, names text[], kinds text[]) RETURNS text
 
 CREATE FUNCTION abuse_record_time(r record, names text[], kinds text[], times integer) RETURNS float8
     AS :'library', 'abuse_record_time' LANGUAGE C STRICT;
+
+CREATE FUNCTION abuse_past(
+    relation regclass, target text, space text, widths integer[], min_layers integer,
+    max_layers integer) RETURNS text
+    AS :'library', 'abuse_past' LANGUAGE C STRICT;
