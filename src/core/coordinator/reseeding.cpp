@@ -123,14 +123,24 @@ bool Reseeding::HasEnded(const ContenderField &field, const Entry &entry,
   return entry.proposed && contender.steps >= shortest && IsBelowMedian(field, contender);
 }
 
-void Reseeding::Settle(ContenderField *field, std::int64_t shortest) {
+bool Reseeding::IsPromising(const ContenderField &field, const Entry &entry,
+                            std::int64_t shortest) const {
+  const Contender &contender = At(field, entry.contender);
+  if (!entry.proposed || contender.diverged) return false;
+  if (HasStopped(contender, Patience(field, shortest))) return false;
+  const std::vector<const Contender *> best = BestCandidates(field);
+  return std::find(best.begin(), best.end(), &contender) != best.end();
+}
+
+void Reseeding::Settle(ContenderField *field, std::int64_t shortest, bool keep_promising) {
   std::erase_if(entries_, [&](Entry &entry) {
     const Contender &contender = At(*field, entry.contender);
     if (contender.busy) return false;
     const bool ended = HasEnded(*field, entry, shortest);
     if (ended || contender.steps >= shortest) Tell(contender, &entry);
-    if (ended && !contender.dropped) field->Drop(entry.contender);
-    return ended;
+    if (!ended || (keep_promising && IsPromising(*field, entry, shortest))) return false;
+    if (!contender.dropped) field->Drop(entry.contender);
+    return true;
   });
 }
 
@@ -198,10 +208,10 @@ bool Reseeding::Begin(ContenderField *field, std::int64_t shortest) {
 }
 
 std::optional<Assignment> Reseeding::Next(ContenderField *field, std::int64_t shortest) {
-  Settle(field, shortest);
+  Settle(field, shortest, /*keep_promising=*/true);
   const auto next = [&](const Entry &entry) -> std::optional<Assignment> {
     const Contender &contender = At(*field, entry.contender);
-    if (contender.busy) return std::nullopt;
+    if (contender.busy || contender.steps >= entry.until) return std::nullopt;
     std::int64_t until = ChunkEnd(*field, contender.steps, 0, entry.until);
     // The proposer is told of all candidates after as many mini-batches.
     if (entry.proposed && contender.steps < shortest) until = std::min(until, shortest);
@@ -212,7 +222,11 @@ std::optional<Assignment> Reseeding::Next(ContenderField *field, std::int64_t sh
   for (const Entry &entry : entries_) {
     if (std::optional<Assignment> assignment = next(entry)) return assignment;
   }
-  if (!Begin(field, shortest)) return std::nullopt;
+  if (!Begin(field, shortest)) {
+    // Those that wait for a rung may hold the memory.
+    Settle(field, shortest, /*keep_promising=*/false);
+    if (!Begin(field, shortest)) return std::nullopt;
+  }
   return next(entries_.back());
 }
 

@@ -33,7 +33,8 @@ class Reseeding {
   // training in the time left.
   bool IsWorthwhile(const ContenderField &field, std::int64_t shortest) const;
 
-  // New proposals in training that have a merit: a rung may want them.
+  // New proposals that were judged and are in training, or have ended among the best four: a rung
+  // may want them.
   std::vector<std::int32_t> proposed(const ContenderField &field) const;
   // Goes on without this contender, which then belongs to the caller.
   void Release(std::int32_t contender);
@@ -49,7 +50,8 @@ class Reseeding {
     Proposal proposal;
     std::int64_t until;
   };
-  void Settle(ContenderField *field, std::int64_t shortest);
+  void Settle(ContenderField *field, std::int64_t shortest, bool keep_promising);
+  bool IsPromising(const ContenderField &field, const Entry &entry, std::int64_t shortest) const;
   bool HasEnded(const ContenderField &field, const Entry &entry, std::int64_t shortest) const;
   std::optional<Plan> PlanSeed(const ContenderField &field, std::int64_t shortest,
                                double share) const;
