@@ -18,7 +18,6 @@
 #include <string>
 #include <vector>
 
-#include "core/refinement/cost_model.h"
 #include "core/refinement/multiply.h"
 #include "core/refinement/trainer.h"
 
@@ -91,10 +90,6 @@ void Report(benchmark::State &state, const Drawn &drawn, const HiddenWidths &wid
   state.counters["rows/s"] = benchmark::Counter(rows, benchmark::Counter::kIsRate);
   state.counters["FLOP/s"] =
       benchmark::Counter(rows * Flop(drawn, widths), benchmark::Counter::kIsRate);
-  // Multiply-adds of the planner's cost model: a rate that is the same everywhere is a good model.
-  const double cost =
-      RowCost(widths, drawn.plan.fields * kEmbeddingWidth, drawn.data.target.outputs());
-  state.counters["cost/s"] = benchmark::Counter(rows * cost, benchmark::Counter::kIsRate);
 }
 
 // One iteration is one mini-batch, in all that follow.
@@ -258,8 +253,9 @@ class Fields {
                              kEmbeddingWidth, out_.data(), located_.data());
   }
   void Scatter(const std::int32_t *rows) {
-    kernels::ScatterFieldsCpu(drawn_.plan, drawn_.data.rows.ids.data(), located_.data(), rows,
-                              batch_, out_.data(), kEmbeddingWidth, table_.data());
+    kernels::ScatterFieldsCpu(drawn_.plan, {0, drawn_.plan.fields}, drawn_.data.rows.ids.data(),
+                              located_.data(), rows, batch_, out_.data(), kEmbeddingWidth,
+                              table_.data());
   }
   const std::int32_t *NextRows() { return order_.Next(); }
   void Report(benchmark::State &state) const {

@@ -117,21 +117,24 @@ inline __attribute__((always_inline)) void GatherRows(const FieldPlan &plan,
 
 template <std::int32_t kWidth>
 inline __attribute__((always_inline)) void ScatterRows(
-    const FieldPlan &plan, const std::int32_t *ids, const LocatedNumber *located,
+    const FieldPlan &plan, FieldRange range, const std::int32_t *ids, const LocatedNumber *located,
     const std::int32_t *rows, std::int64_t count, const float *out_gradient, std::int32_t any_width,
     float *table_gradient) {
   const std::int64_t width = kWidth > 0 ? kWidth : any_width;
   const std::int32_t categorical = plan.categorical();
   const std::int32_t numeric = plan.numeric();
+  const std::int32_t last_category = std::min(range.last, categorical);
+  const std::int32_t first_number = std::max(range.first - categorical, 0);
+  const std::int32_t last_number = range.last - categorical;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t row = rows == nullptr ? i : rows[i];
     const float *const gradient = out_gradient + i * plan.fields * width;
     const std::int32_t *const row_ids = ids + row * categorical;
-    for (std::int32_t c = 0; c < categorical; ++c) {
+    for (std::int32_t c = range.first; c < last_category; ++c) {
       AddRow(gradient + plan.categorical_fields[c] * width, 1.0f,
              table_gradient + row_ids[c] * width, width);
     }
-    for (std::int32_t n = 0; n < numeric; ++n) {
+    for (std::int32_t n = first_number; n < last_number; ++n) {
       const NumericSlots &slots = plan.numeric_fields[n];
       const LocatedNumber at = located[i * numeric + n];
       const float *const from = gradient + slots.field * width;
@@ -160,14 +163,15 @@ TRAILS_SIMD void GatherFieldsCpu(const FieldPlan &plan, const std::int32_t *ids,
   }
 }
 
-TRAILS_SIMD void ScatterFieldsCpu(const FieldPlan &plan, const std::int32_t *ids,
+TRAILS_SIMD void ScatterFieldsCpu(const FieldPlan &plan, FieldRange range, const std::int32_t *ids,
                                   const LocatedNumber *located, const std::int32_t *rows,
                                   std::int64_t count, const float *out_gradient, std::int32_t width,
                                   float *table_gradient) {
   if (width == kUsualWidth) {
-    ScatterRows<kUsualWidth>(plan, ids, located, rows, count, out_gradient, width, table_gradient);
+    ScatterRows<kUsualWidth>(plan, range, ids, located, rows, count, out_gradient, width,
+                             table_gradient);
   } else {
-    ScatterRows<0>(plan, ids, located, rows, count, out_gradient, width, table_gradient);
+    ScatterRows<0>(plan, range, ids, located, rows, count, out_gradient, width, table_gradient);
   }
 }
 

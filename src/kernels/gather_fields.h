@@ -61,12 +61,19 @@ void GatherFieldsCpu(const FieldPlan &plan, const std::int32_t *ids, const float
                      const std::int32_t *rows, std::int64_t count, const float *table,
                      std::int32_t width, float *out, LocatedNumber *located = nullptr);
 
-// The transpose: adds the gradient of `out` to table_gradient [table_rows, width], in the order
-// of the rows (one thread, so the sums are repeatable).
+// A run of the categorical fields in their order, then the numeric ones: first .. last - 1. No two
+// fields share a row of the embedding table.
+struct FieldRange {
+  std::int32_t first = 0;
+  std::int32_t last = 0;
+};
+
+// The transpose, for the fields of `range`: adds the gradient of `out` to table_gradient
+// [table_rows, width], in the order of the rows, whatever the range.
 // `located` is what the gather of the same rows filled.
-void ScatterFieldsCpu(const FieldPlan &plan, const std::int32_t *ids, const LocatedNumber *located,
-                      const std::int32_t *rows, std::int64_t count, const float *out_gradient,
-                      std::int32_t width, float *table_gradient);
+void ScatterFieldsCpu(const FieldPlan &plan, FieldRange range, const std::int32_t *ids,
+                      const LocatedNumber *located, const std::int32_t *rows, std::int64_t count,
+                      const float *out_gradient, std::int32_t width, float *table_gradient);
 
 // Replaces each knot's row by the sum of its field's knot rows up to it; `out` may be `table`.
 void CumulateKnotsCpu(const FieldPlan &plan, const float *table, std::int32_t width, float *out);

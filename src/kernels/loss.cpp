@@ -23,8 +23,8 @@ double SoftmaxRow(float *row, std::int64_t classes) {
 }  // namespace
 
 double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, const double *labels,
-                       const std::int32_t *index) {
-  const float share = 1.0f / static_cast<float>(rows);
+                       const std::int32_t *index, std::int64_t batch_rows) {
+  const float share = 1.0f / static_cast<float>(batch_rows);
   double loss = 0;
   for (std::int64_t i = 0; i < rows; ++i) {
     float *const row = logits + i * classes;
@@ -34,12 +34,12 @@ double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, c
     row[label] -= 1.0f;
     for (std::int64_t c = 0; c < classes; ++c) row[c] *= share;
   }
-  return loss / static_cast<double>(rows);
+  return loss / static_cast<double>(batch_rows);
 }
 
 double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
-                       double mean, double scale) {
-  const float share = 2.0f / static_cast<float>(rows);
+                       double mean, double scale, std::int64_t batch_rows) {
+  const float share = 2.0f / static_cast<float>(batch_rows);
   double loss = 0;
   for (std::int64_t i = 0; i < rows; ++i) {
     const auto target = static_cast<float>((labels[index[i]] - mean) / scale);
@@ -47,7 +47,7 @@ double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const 
     loss += static_cast<double>(error) * error;
     y[i] = error * share;
   }
-  return loss / static_cast<double>(rows);
+  return loss / static_cast<double>(batch_rows);
 }
 
 void SoftmaxCpu(float *logits, std::int64_t rows, std::int64_t classes) {

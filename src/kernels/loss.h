@@ -7,15 +7,16 @@
 
 namespace trails::kernels {
 
-// Mean cross entropy of softmax(logits) [rows, classes] at classes label[i], read at
-// labels[index[i]]. Replaces the logits by the gradient of the mean. classes >= 2.
+// Cross entropy of softmax(logits) [rows, classes] at classes label[i], read at labels[index[i]]:
+// the part of these rows in the mean over a batch of batch_rows. Replaces the logits by the
+// gradient of that mean. classes >= 2.
 double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, const double *labels,
-                       const std::int32_t *index);
+                       const std::int32_t *index, std::int64_t batch_rows);
 
-// Mean of (y - (labels[index[i]] - mean) / scale)^2 over outputs y [rows]. Replaces y by the
-// gradient of the mean.
+// (y - (labels[index[i]] - mean) / scale)^2 over outputs y [rows]: the part of these rows in the
+// mean over a batch of batch_rows. Replaces y by the gradient of that mean.
 double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
-                       double mean, double scale);
+                       double mean, double scale, std::int64_t batch_rows);
 
 // Replaces each row of logits [rows, classes] by its softmax.
 void SoftmaxCpu(float *logits, std::int64_t rows, std::int64_t classes);

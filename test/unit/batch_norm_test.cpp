@@ -35,12 +35,44 @@ struct Layer {
     h.resize(z.size());
   }
   BatchNormState State() { return {gamma.data(), beta.data(), mean.data(), inv.data()}; }
+  // In pieces of 7 rows, of which the last may have fewer.
+  BatchPieces Pieces() const { return {rows, 7}; }
   void Forward(float dropout, std::uint32_t seed) {
-    BatchNormReluForwardCpu(z.data(), h.data(), rows, width, State(), dropout, seed);
+    const BatchPieces pieces = Pieces();
+    std::vector<float> moments(static_cast<std::size_t>(pieces.count() * 2 * width));
+    for (std::int64_t p = 0; p < pieces.count(); ++p) {
+      BatchNormMomentsCpu(z.data() + pieces.first(p) * width, pieces.rows_of(p), width,
+                          moments.data() + p * 2 * width);
+    }
+    BatchNormCombineCpu(moments.data(), pieces, width, State());
+    for (std::int64_t p = 0; p < pieces.count(); ++p) {
+      const std::int64_t at = pieces.first(p) * width;
+      BatchNormReluForwardCpu(z.data() + at, h.data() + at, pieces.first(p), pieces.rows_of(p),
+                              width, State(), dropout, seed);
+    }
+  }
+  // dh becomes dL/dz.
+  void Backward(float dropout) {
+    const BatchPieces pieces = Pieces();
+    std::vector<float> sums(static_cast<std::size_t>(pieces.count() * 2 * width));
+    for (std::int64_t p = 0; p < pieces.count(); ++p) {
+      const std::int64_t at = pieces.first(p) * width;
+      BatchNormReluBackwardSumsCpu(dh.data() + at, z.data() + at, h.data() + at, pieces.rows_of(p),
+                                   width, dropout, sums.data() + p * 2 * width);
+    }
+    gamma_gradient.resize(gamma.size());
+    beta_gradient.resize(beta.size());
+    AddPiecesCpu(sums.data(), pieces.count(), 2 * width, width, gamma_gradient.data());
+    AddPiecesCpu(sums.data() + width, pieces.count(), 2 * width, width, beta_gradient.data());
+    for (std::int64_t p = 0; p < pieces.count(); ++p) {
+      const std::int64_t at = pieces.first(p) * width;
+      BatchNormBackwardCpu(dh.data() + at, z.data() + at, pieces.rows_of(p), width, rows, State(),
+                           gamma_gradient.data(), beta_gradient.data());
+    }
   }
 
   std::int64_t rows, width;
-  std::vector<float> z, h, dh, gamma, beta, mean, inv;
+  std::vector<float> z, h, dh, gamma, beta, mean, inv, gamma_gradient, beta_gradient;
 };
 
 // Which units a seed keeps: with gamma 0 and beta 1 every kept unit is 1 / (1 - dropout).
@@ -119,14 +151,11 @@ TEST_P(BatchNorm, BackwardEqualsFiniteDifferences) {
     return (above - below) / (2 * kStep);
   };
   layer.Forward(dropout, 9);
-  std::vector<float> gamma_gradient(gamma.size());
-  std::vector<float> beta_gradient(beta.size());
-  BatchNormReluBackwardCpu(layer.dh.data(), layer.z.data(), layer.h.data(), rows, width,
-                           layer.State(), dropout, gamma_gradient.data(), beta_gradient.data());
+  layer.Backward(dropout);
   // Steps of 1e-6 that cross a ReLU's corner happen with a chance below 1e-5 a unit: none here.
   for (std::size_t j = 0; j < gamma.size(); ++j) {
-    ASSERT_NEAR(gamma_gradient[j], difference(&gamma[j]), 1e-4) << j;
-    ASSERT_NEAR(beta_gradient[j], difference(&beta[j]), 1e-4) << j;
+    ASSERT_NEAR(layer.gamma_gradient[j], difference(&gamma[j]), 1e-4) << j;
+    ASSERT_NEAR(layer.beta_gradient[j], difference(&beta[j]), 1e-4) << j;
   }
   for (std::size_t i = 0; i < z.size(); ++i) {
     ASSERT_NEAR(layer.dh[i], difference(&z[i]), 1e-4) << i;
@@ -149,6 +178,29 @@ TEST(BatchNormMoments, MeanAndInverseDeviationAreThoseOfTheBatch) {
   EXPECT_FLOAT_EQ(layer.mean[0], 3);
   EXPECT_FLOAT_EQ(layer.inv[0], 1 / std::sqrt(4 + kBatchNormEps));  // variance biased
   EXPECT_FLOAT_EQ(layer.z[0], -2 * layer.inv[0]);
+}
+
+// A mean that is large beside the deviations: squares of the numbers themselves would drown them.
+TEST(BatchNormMoments, PiecesFarFromZeroKeepTheirVariance) {
+  Layer layer(64, 1, 1);
+  for (std::size_t i = 0; i < layer.z.size(); ++i) {
+    layer.z[i] = 10'000.0f + (i % 2 == 0 ? 0.25f : -0.25f) + (i < 32 ? 1.0f : -1.0f);
+  }
+  layer.Forward(0, 0);
+  EXPECT_FLOAT_EQ(layer.mean[0], 10'000);
+  // A float near 10,000 is exact to 5e-4, and so are the pieces' means.
+  EXPECT_NEAR(layer.inv[0], 1 / std::sqrt(1.0625 + double{kBatchNormEps}), 1e-4);
+}
+
+TEST(BatchPieces, CoverTheBatch) {
+  const BatchPieces uneven{.rows = 10, .piece_rows = 4};
+  EXPECT_EQ(uneven.count(), 3);
+  EXPECT_EQ(uneven.first(2), 8);
+  EXPECT_EQ(uneven.rows_of(1), 4);
+  EXPECT_EQ(uneven.rows_of(2), 2);
+  const BatchPieces even{.rows = 8, .piece_rows = 4};
+  EXPECT_EQ(even.count(), 2);
+  EXPECT_EQ(even.rows_of(1), 4);
 }
 
 TEST(BatchNormMoments, AConstantUnitGivesItsBeta) {

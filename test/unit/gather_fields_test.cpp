@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -92,6 +93,12 @@ class GatherFields : public ::testing::TestWithParam<std::int32_t> {
                     width_, out.data(), located->data());
     return out;
   }
+  void Scatter(FieldRange range, const std::int32_t *picked,
+               const std::vector<LocatedNumber> &located, const std::vector<float> &gradient,
+               std::vector<float> *to) const {
+    ScatterFieldsCpu(plan_, range, rows_.ids.data(), located.data(), picked, kRows, gradient.data(),
+                     width_, to->data());
+  }
   std::vector<float> RandomTable(std::uint64_t seed) const {
     return RandomNumbers(std::int64_t{plan_.table_rows} * width_, seed);
   }
@@ -155,8 +162,7 @@ TEST_P(GatherFields, ScatterIsTheTranspose) {
       if (std::abs(gathered[i]) > 1e6f) y[i] = 0;
     }
     std::vector<float> scattered(table.size());
-    ScatterFieldsCpu(plan_, rows_.ids.data(), located.data(), rows_.picked.data(), kRows, y.data(),
-                     width_, scattered.data());
+    Scatter({0, plan_.fields}, rows_.picked.data(), located, y, &scattered);
     CumulateKnotsBackwardCpu(plan_, width_, scattered.data());
     double left = 0;
     double right = 0;
@@ -170,13 +176,29 @@ TEST_P(GatherFields, ScatterIsTheTranspose) {
   }
 }
 
+// Bit by bit: what lets threads share the fields.
+TEST_P(GatherFields, ScatterByRangesOfFieldsIsTheSame) {
+  const std::vector<float> table = RandomTable(1);
+  std::vector<LocatedNumber> located;
+  const std::vector<float> y = Gather(table, rows_.picked.data(), &located);
+  std::vector<float> whole(table.size());
+  Scatter({0, plan_.fields}, rows_.picked.data(), located, y, &whole);
+  for (std::int32_t length = 1; length < plan_.fields; ++length) {
+    std::vector<float> by_ranges(table.size());
+    for (std::int32_t first = 0; first < plan_.fields; first += length) {
+      Scatter({first, std::min(first + length, plan_.fields)}, rows_.picked.data(), located, y,
+              &by_ranges);
+    }
+    EXPECT_EQ(by_ranges, whole) << length;
+  }
+}
+
 TEST_P(GatherFields, ScatterAddsToWhatIsThere) {
   const std::vector<float> table = RandomTable(1);
   std::vector<LocatedNumber> located;
   const std::vector<float> ones(Gather(table, nullptr, &located).size(), 1.0f);
   std::vector<float> gradient(table.size(), 5.0f);
-  ScatterFieldsCpu(plan_, rows_.ids.data(), located.data(), nullptr, kRows, ones.data(), width_,
-                   gradient.data());
+  Scatter({0, plan_.fields}, nullptr, located, ones, &gradient);
   std::int64_t of_first_category = 0;
   for (std::int32_t id = 0; id < 4; ++id) {
     std::int64_t seen = 0;

@@ -42,7 +42,8 @@ TEST_P(CrossEntropy, LossAndGradientEqualTheDefinitionAndFiniteDifferences) {
     for (std::int64_t c = 0; c < classes; ++c) logits.push_back(random.Symmetric(5));
   }
   std::vector<double> exact(logits.begin(), logits.end());
-  const double loss = CrossEntropyCpu(logits.data(), kRows, classes, labels.data(), index.data());
+  const double loss =
+      CrossEntropyCpu(logits.data(), kRows, classes, labels.data(), index.data(), kRows);
   EXPECT_NEAR(loss, SlowCrossEntropy(exact, classes, labels, index), 1e-6);
   constexpr double kStep = 1e-5;
   for (std::size_t i = 0; i < logits.size(); ++i) {
@@ -65,7 +66,7 @@ TEST(CrossEntropyExtremes, HugeLogitsGiveFiniteNumbers) {
   std::vector<float> logits = {kHuge, -kHuge, kHuge, -kHuge, kLargest, kLargest, 88.9f, -104.0f};
   const std::vector<double> labels = {0, 1, 0, 0};
   const std::vector<std::int32_t> index = {0, 1, 2, 3};
-  const double loss = CrossEntropyCpu(logits.data(), 4, 2, labels.data(), index.data());
+  const double loss = CrossEntropyCpu(logits.data(), 4, 2, labels.data(), index.data(), 4);
   EXPECT_TRUE(std::isfinite(loss)) << loss;
   // Right and sure; wrong and sure: 2e30; even: ln 2; right and sure.
   EXPECT_NEAR(loss / ((double{kHuge} - double{-kHuge}) / 4), 1.0, 1e-6);
@@ -79,7 +80,8 @@ TEST(CrossEntropyExtremes, LogitsThatAreNoNumbersGiveALossThatIsNone) {
     std::vector<float> logits = {bad, 0, 0, 1};
     const std::vector<double> labels = {1, 0};
     const std::vector<std::int32_t> index = {0, 1};
-    EXPECT_FALSE(std::isfinite(CrossEntropyCpu(logits.data(), 2, 2, labels.data(), index.data())));
+    EXPECT_FALSE(
+        std::isfinite(CrossEntropyCpu(logits.data(), 2, 2, labels.data(), index.data(), 2)));
   }
 }
 
@@ -87,7 +89,7 @@ TEST(SquaredError, LossAndGradientByHand) {
   const std::vector<double> labels = {10, 20, 40};
   const std::vector<std::int32_t> index = {2, 0};
   std::vector<float> y = {1, 2};  // targets (40 - 20) / 10 = 2 and (10 - 20) / 10 = -1
-  EXPECT_NEAR(SquaredErrorCpu(y.data(), 2, labels.data(), index.data(), 20, 10), (1.0 + 9) / 2,
+  EXPECT_NEAR(SquaredErrorCpu(y.data(), 2, labels.data(), index.data(), 20, 10, 2), (1.0 + 9) / 2,
               1e-12);
   EXPECT_EQ(y, (std::vector<float>{-1, 3}));  // 2 (y - target) / rows
 }
@@ -96,7 +98,7 @@ TEST(SquaredError, InfiniteLabelsGiveALossThatIsNoNumber) {
   const std::vector<double> labels = {std::numeric_limits<double>::infinity()};
   const std::vector<std::int32_t> index = {0};
   float y = 0;
-  EXPECT_FALSE(std::isfinite(SquaredErrorCpu(&y, 1, labels.data(), index.data(), 0, 1)));
+  EXPECT_FALSE(std::isfinite(SquaredErrorCpu(&y, 1, labels.data(), index.data(), 0, 1, 1)));
 }
 
 TEST(Softmax, RowsAreProbabilities) {

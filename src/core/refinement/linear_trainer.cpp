@@ -56,11 +56,11 @@ double LinearTrainer::Train(std::int64_t steps, const Interrupt &interrupt) {
         for (std::int32_t o = 0; o < outputs_; ++o) logit[o] += field[o];
       }
     }
-    sum +=
-        target.task == Task::kRegression
-            ? kernels::SquaredErrorCpu(logits_.data(), batch, data_.labels.data(), rows,
-                                       target.mean, target.scale)
-            : kernels::CrossEntropyCpu(logits_.data(), batch, outputs_, data_.labels.data(), rows);
+    sum += target.task == Task::kRegression
+               ? kernels::SquaredErrorCpu(logits_.data(), batch, data_.labels.data(), rows,
+                                          target.mean, target.scale, batch)
+               : kernels::CrossEntropyCpu(logits_.data(), batch, outputs_, data_.labels.data(),
+                                          rows, batch);
 
     float *const table_gradient = parameters_.gradient(table_);
     float *const bias_gradient = parameters_.gradient(bias_);
@@ -75,14 +75,14 @@ double LinearTrainer::Train(std::int64_t steps, const Interrupt &interrupt) {
         std::copy_n(gradient, outputs_, field);
       }
     }
-    kernels::ScatterFieldsCpu(plan_, data_.rows.ids.data(), located_.data(), rows, batch,
-                              fields_.data(), outputs_, table_gradient);
+    kernels::ScatterFieldsCpu(plan_, {0, plan_.fields}, data_.rows.ids.data(), located_.data(),
+                              rows, batch, fields_.data(), outputs_, table_gradient);
     ++steps_;
     parameters_.Update({.learning_rate = kLearningRate,
                         .decay = kWeightDecay,
                         .average_decay = AverageDecay(steps_),
                         .step = steps_},
-                       interrupt);
+                       interrupt, &team_);
   }
   return sum / static_cast<double>(std::max<std::int64_t>(steps, 1));
 }

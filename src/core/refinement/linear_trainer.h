@@ -39,6 +39,7 @@ class LinearTrainer {
   BatchOrder order_;
   std::int64_t steps_ = 0;
   Parameters parameters_;
+  Team team_{1};
   std::size_t table_ = 0;  // [table_rows, outputs]
   std::size_t bias_ = 0;
   std::vector<float> fields_, logits_;  // [batch, fields, outputs], [batch, outputs]

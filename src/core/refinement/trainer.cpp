@@ -2,17 +2,28 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "core/refinement/multiply.h"
-#include "kernels/loss.h"
 
 namespace trails {
 
 namespace {
 
-enum Purpose : std::uint64_t { kWeightsPurpose = 1, kOrderPurpose, kDropoutPurpose };
+enum Purpose : std::uint64_t { kWeightsPurpose = 1, kOrderPurpose };
+
+// Rows of a piece: 128 where a row is worth so much work that products lose nothing by it, up to
+// the whole batch for the smallest networks, whose products are over as soon as they begin. From
+// bench/micro/trainer_bench; nothing but a network's shape may decide, see trainer.h.
+std::int64_t PieceRows(std::int64_t weights, std::int64_t batch) {
+  const double rows = 50'000 / std::sqrt(static_cast<double>(weights));
+  const double power = std::exp2(std::round(std::log2(rows)));
+  return std::min(std::max<std::int64_t>(static_cast<std::int64_t>(power), 128), batch);
+}
+
+constexpr std::int64_t kUnitsOfPiece = 128;   // of a weight gradient
+constexpr std::int64_t kInputsOfPiece = 256;  // where it has too few units
 
 }  // namespace
 
@@ -35,6 +46,7 @@ Trainer::Trainer(const Dataset &data, const kernels::FieldPlan &plan, const Trai
   if (plan.numeric() > 0) cumulated_.resize(static_cast<std::size_t>(parameters_.count(table_)));
   located_.resize(static_cast<std::size_t>(order_.batch() * plan.numeric()));
   Initialise();
+  CutIntoPieces();
 }
 
 void Trainer::AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden) {
@@ -51,7 +63,6 @@ void Trainer::AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden) {
   } else {
     layer.dh = layer.h;  // the loss turns the logits into their gradient
   }
-  layer.dh_transposed = layer.dh.t();
   layer.mean.resize(static_cast<std::size_t>(outputs));
   layer.inv.resize(static_cast<std::size_t>(outputs));
   layer.average_mean.resize(static_cast<std::size_t>(outputs));
@@ -84,82 +95,47 @@ void Trainer::Initialise() {
   }
 }
 
-kernels::BatchNormState Trainer::NormOf(Layer *layer) {
-  return {parameters_.value(layer->gamma), parameters_.value(layer->beta), layer->mean.data(),
-          layer->inv.data()};
-}
-
-void Trainer::Forward(const std::int32_t *rows, const Interrupt &interrupt) {
-  const std::int64_t batch = order_.batch();
-  const float *table = parameters_.value(table_);
-  if (!cumulated_.empty()) {
-    kernels::CumulateKnotsCpu(plan_, table, kEmbeddingWidth, cumulated_.data());
-    table = cumulated_.data();
-  }
-  kernels::GatherFieldsCpu(plan_, data_.rows.ids.data(), data_.rows.values.data(), rows, batch,
-                           table, kEmbeddingWidth, input_.mutable_data_ptr<float>(),
-                           located_.data());
-  const at::Tensor *x = &input_;
-  RandomStream dropout_seeds(options_.seed + static_cast<std::uint64_t>(steps_) * 0x9E3779B9ULL);
-  for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
-    Layer &layer = layers_[l];
-    Multiply(*x, layer.w_transposed, layer.xhat, interrupt);
-    kernels::BatchNormReluForwardCpu(layer.xhat.mutable_data_ptr<float>(),
-                                     layer.h.mutable_data_ptr<float>(), batch, layer.outputs,
-                                     NormOf(&layer), options_.dropout,
-                                     static_cast<std::uint32_t>(dropout_seeds.Next()));
-    x = &layer.h;
-  }
-  Layer &output = layers_.back();
-  Multiply(*x, output.w_transposed, output.h, interrupt);
-  kernels::AddBiasCpu(output.h.mutable_data_ptr<float>(), batch, output.outputs,
-                      parameters_.value(output.beta), /*relu=*/false);
-}
-
-double Trainer::Loss(const std::int32_t *rows) {
-  float *const logits = layers_.back().h.mutable_data_ptr<float>();
-  const TargetCode &target = data_.target;
-  if (target.task == Task::kRegression) {
-    return kernels::SquaredErrorCpu(logits, order_.batch(), data_.labels.data(), rows, target.mean,
-                                    target.scale);
-  }
-  return kernels::CrossEntropyCpu(logits, order_.batch(), target.outputs(), data_.labels.data(),
-                                  rows);
-}
-
-void Trainer::Backward(const std::int32_t *rows, const Interrupt &interrupt) {
-  const std::int64_t batch = order_.batch();
-  for (std::size_t l = layers_.size(); l-- > 0;) {
-    Layer &layer = layers_[l];
-    float *const dh = layer.dh.mutable_data_ptr<float>();
-    if (l + 1 < layers_.size()) {
-      kernels::BatchNormReluBackwardCpu(
-          dh, layer.xhat.const_data_ptr<float>(), layer.h.const_data_ptr<float>(), batch,
-          layer.outputs, NormOf(&layer), options_.dropout, parameters_.gradient(layer.gamma),
-          parameters_.gradient(layer.beta));
-    } else {
-      float *const bias = parameters_.gradient(layer.beta);
-      std::memset(bias, 0, sizeof(float) * static_cast<std::size_t>(layer.outputs));
-      for (std::int64_t i = 0; i < batch * layer.outputs; ++i) bias[i % layer.outputs] += dh[i];
+void Trainer::CutIntoPieces() {
+  std::int64_t weights = 0;
+  for (const Layer &layer : layers_) weights += layer.inputs * layer.outputs;
+  pieces_ = {order_.batch(), PieceRows(weights, order_.batch())};
+  losses_.resize(static_cast<std::size_t>(pieces_.count()));
+  for (std::int64_t p = 0; p < pieces_.count(); ++p) {
+    const auto cut = [&](const at::Tensor &whole) {
+      return whole.defined() ? whole.narrow(0, pieces_.first(p), pieces_.rows_of(p)) : whole;
+    };
+    input_pieces_.push_back(cut(input_));
+    input_gradient_pieces_.push_back(cut(input_gradient_));
+    for (Layer &layer : layers_) {
+      layer.rows.push_back({cut(layer.xhat), cut(layer.h), cut(layer.dh)});
     }
-    const at::Tensor &x = l == 0 ? input_ : layers_[l - 1].h;
-    Multiply(layer.dh_transposed, x, layer.w_gradient, interrupt);
-    Multiply(layer.dh, layer.w, l == 0 ? input_gradient_ : layers_[l - 1].dh, interrupt);
   }
-  float *const table_gradient = parameters_.gradient(table_);
-  std::memset(table_gradient, 0,
-              sizeof(float) * static_cast<std::size_t>(parameters_.count(table_)));
-  kernels::ScatterFieldsCpu(plan_, data_.rows.ids.data(), located_.data(), rows, batch,
-                            input_gradient_.const_data_ptr<float>(), kEmbeddingWidth,
-                            table_gradient);
-  kernels::CumulateKnotsBackwardCpu(plan_, kEmbeddingWidth, table_gradient);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    Layer &layer = layers_[l];
+    layer.sums.resize(static_cast<std::size_t>(pieces_.count() * 2 * layer.outputs));
+    CutWeights(&layer, l == 0 ? input_ : layers_[l - 1].h);
+  }
 }
 
-double Trainer::ComputeGradients(const std::int32_t *rows, const Interrupt &interrupt) {
-  Forward(rows, interrupt);
-  const double loss = Loss(rows);
-  Backward(rows, interrupt);
-  return loss;
+void Trainer::CutWeights(Layer *layer, const at::Tensor &x) const {
+  const at::Tensor dh_transposed = layer->dh.t();
+  const bool by_units = layer->outputs >= 2 * kUnitsOfPiece;
+  const std::int64_t all = by_units ? layer->outputs : layer->inputs;
+  const std::int64_t wanted = by_units ? kUnitsOfPiece : kInputsOfPiece;
+  for (std::int64_t first = 0; first < all; first += wanted) {
+    const std::int64_t count = std::min(wanted, all - first);
+    if (by_units) {
+      layer->weights.push_back(
+          {dh_transposed.narrow(0, first, count), x, layer->w_gradient.narrow(0, first, count)});
+    } else {
+      layer->weights.push_back(
+          {dh_transposed, x.narrow(1, first, count), layer->w_gradient.narrow(1, first, count)});
+    }
+  }
+}
+
+void Trainer::UseThreads(std::int32_t threads) {
+  if (team_->threads() != threads) team_ = std::make_unique<Team>(threads);
 }
 
 void Trainer::Update(const Interrupt &interrupt) {
@@ -170,19 +146,18 @@ void Trainer::Update(const Interrupt &interrupt) {
                       .decay = options_.weight_decay,
                       .average_decay = average_decay,
                       .step = steps_},
-                     interrupt);
+                     interrupt, team_.get());
   lost_ = false;
   const auto batch = static_cast<float>(order_.batch());
   const float unbiased = batch / (batch - 1.0f);  // as Torch's running variance
-  std::vector<float> var;
   for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
     Layer &layer = layers_[l];
-    var.resize(layer.inv.size());
-    for (std::size_t j = 0; j < var.size(); ++j) {
-      var[j] = (1.0f / (layer.inv[j] * layer.inv[j]) - kernels::kBatchNormEps) * unbiased;
+    var_.resize(layer.inv.size());
+    for (std::size_t j = 0; j < var_.size(); ++j) {
+      var_[j] = (1.0f / (layer.inv[j] * layer.inv[j]) - kernels::kBatchNormEps) * unbiased;
     }
     kernels::AverageCpu(layer.average_mean.data(), layer.mean.data(), layer.outputs, average_decay);
-    kernels::AverageCpu(layer.average_var.data(), var.data(), layer.outputs, average_decay);
+    kernels::AverageCpu(layer.average_var.data(), var_.data(), layer.outputs, average_decay);
   }
 }
 
@@ -240,7 +215,7 @@ std::int64_t Trainer::Bytes(const Dataset &data, const HiddenWidths &widths) {
   floats += data.target.outputs();
   return Parameters::Bytes(
              table + CountParameters(widths, fields * kEmbeddingWidth, data.target.outputs())) +
-         table * 4 + BatchRows(train_rows) * floats * 4 + train_rows * 4;
+         table * 4 + BatchRows(train_rows) * floats * 4;
 }
 
 }  // namespace trails

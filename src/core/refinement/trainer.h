@@ -6,6 +6,10 @@
 // products are LibTorch's. The Linear before a BatchNorm has no bias: the BatchNorm takes it away
 // again, so that the function and its gradients are those of the network with one.
 //
+// A mini-batch is cut into pieces of rows, and the weight gradients into pieces of units or inputs,
+// by a rule that looks at shapes only; sums over rows are sums of the pieces' sums in order. So any
+// number of threads computes the same products and sums, hence the same bits.
+//
 // Recipe: AdamW at a constant rate; what is evaluated and kept is the moving average of weights
 // and BatchNorm statistics, so any moment is a good end (docs/architecture.md, "Training recipe").
 //
@@ -14,7 +18,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <memory>
 #include <vector>
 
 #include "core/data/dataset.h"
@@ -23,6 +31,7 @@
 #include "core/model/model.h"
 #include "core/refinement/batch_order.h"
 #include "core/refinement/parameters.h"
+#include "core/refinement/team.h"
 #include "core/space/candidate.h"
 #include "kernels/batch_norm.h"
 
@@ -42,6 +51,13 @@ class Trainer {
  public:
   // data and plan (of data.fields) must outlive the trainer. Throws std::bad_alloc.
   Trainer(const Dataset &data, const kernels::FieldPlan &plan, const TrainerOptions &options);
+
+  // From now on each mini-batch is shared by `threads` threads: those that call Train and
+  // threads - 1 more, which end with the trainer or with the next call, and inherit the caller's
+  // signal mask. The results are the same, bit for bit, whatever the number, as long as the caller
+  // holds an EngineThreadScope. threads >= 1, at first 1. More threads than a mini-batch has pieces
+  // (4 to 16 for all but the smallest networks) bring nothing. Throws std::bad_alloc.
+  void UseThreads(std::int32_t threads);
 
   // Trains `steps` mini-batches and returns their mean loss. When it throws (TimeUp,
   // Error(kCancelled)) the state is that after the last whole mini-batch, but for tables or layers
@@ -69,30 +85,60 @@ class Trainer {
   static std::int64_t Bytes(const Dataset &data, const HiddenWidths &widths);
 
  private:
+  // One piece of rows of a layer's activations, views of Layer's.
+  struct RowPiece {
+    at::Tensor xhat, h, dh;  // [piece rows, outputs]
+  };
+  // One piece of a layer's weight gradient, a product of its own.
+  struct WeightPiece {
+    at::Tensor dh_transposed;  // [units, batch]
+    at::Tensor x;              // [batch, inputs]
+    at::Tensor gradient;       // [units, inputs]
+  };
   struct Layer {
     std::int64_t inputs = 0;
     std::int64_t outputs = 0;
     std::size_t weight = 0;  // block of parameters_, [outputs, inputs]
     std::size_t gamma = 0;   // hidden layers
     std::size_t beta = 0;    // hidden layers; the bias of the output layer
+    std::uint32_t dropout_seed = 0;
     at::Tensor w, w_transposed, w_gradient;
-    at::Tensor xhat, h, dh, dh_transposed;  // [batch, outputs]
-    std::vector<float> mean, inv;           // of the last mini-batch
+    at::Tensor xhat, h, dh;  // [batch, outputs]
+    std::vector<RowPiece> rows;
+    std::vector<WeightPiece> weights;
+    std::vector<float> sums;  // [row pieces, 2, outputs]; of the output layer [row pieces, outputs]
+    std::vector<float> mean, inv;  // of the last mini-batch
     std::vector<float> average_mean, average_var;
   };
 
   void AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden);
+  void CutIntoPieces();
+  void CutWeights(Layer *layer, const at::Tensor &x) const;
   void Initialise();
-  void Forward(const std::int32_t *rows, const Interrupt &interrupt);
-  double Loss(const std::int32_t *rows);
+
+  void ForwardPiece(std::size_t l, std::int64_t piece, const std::int32_t *rows,
+                    const Interrupt &interrupt);
+  const at::Tensor &InputsOf(std::size_t l, std::int64_t piece, const std::int32_t *rows);
+  void OutputPiece(std::int64_t piece, const std::int32_t *rows, const Interrupt &interrupt);
+  double LossOf(std::int64_t piece, const std::int32_t *rows, float *logits) const;
+  void BackwardPiece(std::size_t l, std::int64_t piece, const Interrupt &interrupt);
+  void Descend(std::size_t l, std::int64_t piece, const Interrupt &interrupt);
   void Backward(const std::int32_t *rows, const Interrupt &interrupt);
+  // Runs of fields to scatter one by one: some to choose from for each thread.
+  std::int64_t ScatterRanges() const noexcept {
+    const std::int32_t threads = team_->threads();
+    return threads == 1 ? 1 : std::min(4 * threads, plan_.fields);
+  }
+  void Scatter(kernels::FieldRange range, const std::int32_t *rows);
   void Update(const Interrupt &interrupt);
   kernels::BatchNormState NormOf(Layer *layer);
+  std::int64_t hidden() const noexcept { return std::ssize(layers_) - 1; }
 
   const Dataset &data_;
   const kernels::FieldPlan &plan_;
   TrainerOptions options_;
   BatchOrder order_;
+  kernels::BatchPieces pieces_;
   std::int64_t steps_ = 0;
   bool diverged_ = false;
   bool lost_ = false;
@@ -103,7 +149,12 @@ class Trainer {
   std::vector<float> cumulated_;       // the table with knots cumulated
   std::vector<Layer> layers_;          // hidden layers, then the output layer
   at::Tensor input_, input_gradient_;  // [batch, fields * kEmbeddingWidth]
+  std::vector<at::Tensor> input_pieces_, input_gradient_pieces_;
   std::vector<kernels::LocatedNumber> located_;
+  std::vector<double> losses_;  // [row pieces]
+  std::vector<float> var_;      // scratch of Update
+
+  std::unique_ptr<Team> team_ = std::make_unique<Team>(1);  // ends first
 };
 
 }  // namespace trails

@@ -18,6 +18,7 @@
 #include "core/data/metrics.h"
 #include "core/model/predictor.h"
 #include "core/refinement/forward.h"
+#include "core/refinement/multiply.h"
 #include "generated_table.h"
 
 namespace trails {
@@ -387,6 +388,22 @@ TEST_P(TrainerCases, SameSeedSameBitsOtherSeedOtherBits) {
   EXPECT_NE(first, state_of(2));
 }
 
+TEST_P(TrainerCases, AnyNumberOfThreadsGivesTheSameBits) {
+  options_.dropout = 0.2f;
+  const auto state_of = [&](const std::vector<std::int32_t> &threads) {
+    Trainer trainer(data_, plan_, options_);
+    for (const std::int32_t count : threads) {
+      trainer.UseThreads(count);
+      trainer.Train(8, interrupt_);
+    }
+    return State(&trainer, options_.widths.size());
+  };
+  const std::vector<float> one = state_of({1, 1, 1});
+  EXPECT_EQ(one, state_of({2, 2, 2}));
+  EXPECT_EQ(one, state_of({3, 3, 3}));
+  EXPECT_EQ(one, state_of({2, 1, 5}));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Tasks, TrainerCases,
     ::testing::Values(Case{"Binary", Task::kBinary, Encoding::kPiecewiseLinear, {16, 24}},
@@ -395,6 +412,52 @@ INSTANTIATE_TEST_SUITE_P(
                           "Regression", Task::kRegression, Encoding::kPiecewiseLinear, {12, 7, 20}},
                       Case{"PaperEncoding", Task::kBinary, Encoding::kTrails, {16, 16}}),
     [](const auto &test) { return test.param.name; });
+
+// Batches of 1,024 rows, so that every product is cut: by rows, by units and by inputs.
+TEST(Trainer, ThreadsShareLargeProductsBitByBit) {
+  const EngineThreadScope scope;
+  const Dataset data = test::GenerateDataset({.rows = 90'000});
+  const kernels::FieldPlan plan = data.fields.Plan();
+  const test::ControlledRun run;
+  for (const HiddenWidths &widths : {HiddenWidths{400, 40}, HiddenWidths{24, 260, 8}}) {
+    std::vector<std::vector<float>> states;
+    for (const std::int32_t threads : {1, 2, 3}) {
+      Trainer trainer(data, plan, {.widths = widths, .dropout = 0.2f, .seed = 3});
+      trainer.UseThreads(threads);
+      trainer.Train(6, Interrupt(run.control));
+      states.push_back(State(&trainer, widths.size()));
+    }
+    EXPECT_EQ(states[0], states[1]) << ArchitectureName(widths);
+    EXPECT_EQ(states[0], states[2]) << ArchitectureName(widths);
+  }
+}
+
+TEST(Trainer, CancelThrowsOutOfManyThreadsAndTrainingGoesOnAfterATimeUp) {
+  const EngineThreadScope scope;
+  const Dataset data = test::GenerateDataset({.rows = 20'000});
+  const kernels::FieldPlan plan = data.fields.Plan();
+  test::ControlledRun run;
+  Trainer one(data, plan, {.widths = {128, 128}, .seed = 1});
+  one.Train(40, Interrupt(run.control));
+
+  Trainer three(data, plan, {.widths = {128, 128}, .seed = 1});
+  three.UseThreads(3);
+  std::int64_t interruptions = 0;
+  for (double seconds = 1e-4; three.steps() < 40; seconds *= 1.1) {
+    try {
+      three.Train(40 - three.steps(),
+                  Interrupt(run.control, Clock::now() + test::Seconds(seconds)));
+    } catch (const TimeUp &) {
+      ++interruptions;
+    }
+  }
+  EXPECT_GE(interruptions, 3);
+  EXPECT_EQ(State(&three, 2), State(&one, 2));
+
+  run.stop.request_stop();
+  EXPECT_THROW(three.Train(1, Interrupt(run.control)), Error);
+  EXPECT_EQ(three.steps(), 40);
+}
 
 TEST(Trainer, CancelThrowsAndKeepsWholeSteps) {
   const Dataset data = test::GenerateDataset({.rows = 500});
