@@ -121,6 +121,53 @@ TEST(AsynchronousHalving, IsSuccessiveHalvingOnceAllHaveEntered) {
   }
 }
 
+TEST(AsynchronousHalving, PromotesFromTheHighestRungFirst) {
+  SampleProposer proposer(12);
+  SampleField field(12, kEpoch, Merit);
+  const auto strategy = MakeStrategy(Asha(12, 1), &proposer);
+  std::vector<Assignment> running;
+  const auto begin = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      running.push_back(strategy->Next(&field).value());
+      field.Begin(running.back());
+    }
+  };
+  const auto end_all = [&] {
+    for (const Assignment &work : running) field.End(work);
+    running.clear();
+  };
+  begin(12);
+  end_all();
+  // Three of the four that may go on; a rung of three epochs takes two chunks.
+  begin(3);
+  while (!running.empty()) {
+    const std::vector<Assignment> before = running;
+    end_all();
+    for (const Assignment &work : before) {
+      EXPECT_EQ(work.rung, 1);
+      if (work.until < 3 * kEpoch) begin(1);
+    }
+  }
+  EXPECT_EQ(strategy->Next(&field).value().rung, 2);
+}
+
+TEST(AsynchronousHalving, ForgetsTheMeritOfWhoDiverged) {
+  SampleProposer proposer(6);
+  SampleField field(1, kEpoch, [](const Contender &contender, std::int64_t steps) {
+    if (contender.number == 4 && steps == 4 * kEpoch) return std::nan("");
+    return contender.number == 4 ? 2.0 : Merit(contender, steps);
+  });
+  const std::vector<Carried> all = CarryOut(MakeStrategy(Asha(6, 4), &proposer).get(), &field);
+  EXPECT_FALSE(std::isnan(field.contenders()[4].merit));
+  EXPECT_TRUE(std::isnan(proposer.told.at(4).second));
+  std::set<std::int32_t> promoted;
+  for (const Carried &each : all) {
+    if (each.work.rung == 1) promoted.insert(each.work.contender);
+  }
+  EXPECT_EQ(promoted.size(), 2U);  // one in three of six
+  EXPECT_FALSE(promoted.contains(4));
+}
+
 TEST(AsynchronousHalving, GivesTheLastOneAllThreads) {
   SampleProposer proposer(9);
   SampleField field(4, kEpoch, Merit);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -92,13 +93,15 @@ TEST(ScheduledStrategy, CarriesOutRejectAndUniform) {
 
 TEST(ScheduledStrategy, TrainsNobodyPastTheCap) {
   for (const Refinement kind : {Refinement::kHalving, Refinement::kReject, Refinement::kUniform}) {
-    for (const std::int32_t threads : {1, 4}) {
-      SelectionOptions options = FixedPlan(kind, 12, 2);
+    for (const std::int64_t u : {2, 9}) {
+      SelectionOptions options = FixedPlan(kind, 12, u);
       options.max_epochs = 5;
       SampleProposer proposer(12);
-      SampleField field(threads, kEpoch, ByNumber);
-      CarryOut(MakeStrategy(options, &proposer).get(), &field);
+      SampleField field(4, kEpoch, ByNumber);
+      const auto strategy = MakeStrategy(options, &proposer);
+      CarryOut(strategy.get(), &field);
       EXPECT_EQ(MostSteps(field), 5 * kEpoch);
+      EXPECT_EQ(strategy->first_steps(), std::min<std::int64_t>(u, 5) * kEpoch);
     }
   }
 }
@@ -124,6 +127,20 @@ TEST(ScheduledStrategy, IsTheSameWhateverTakesHowLong) {
   }
   EXPECT_EQ(plans[0], plans[1]);
   EXPECT_EQ(plans[0], plans[2]);
+}
+
+TEST(ScheduledStrategy, FreesWhoIsLeftBehindBeforeTheNextRound) {
+  SampleProposer proposer(9);
+  SampleField field(1, kEpoch, ByNumber);
+  const auto strategy = MakeStrategy(FixedPlan(Refinement::kHalving, 9, 1), &proposer);
+  std::optional<Assignment> work = strategy->Next(&field);
+  for (; work && work->rung == 0; work = strategy->Next(&field)) {
+    EXPECT_EQ(field.alive(), 9);
+    field.Begin(*work);
+    field.End(*work);
+  }
+  ASSERT_TRUE(work.has_value());
+  EXPECT_EQ(field.alive(), 3);
 }
 
 TEST(ScheduledStrategy, LetsAllThreadsShareTheLastOnes) {
@@ -165,6 +182,16 @@ TEST(ScheduledStrategy, TrainsASingleCandidate) {
     EXPECT_EQ(StepsOf(field), (std::map<std::int32_t, std::int64_t>{{0, 6 * kEpoch}}));
     EXPECT_EQ(proposer.told.size(), 1U);
   }
+}
+
+TEST(ScheduledStrategy, TrainsASingleCandidateThatDivergesNoFurther) {
+  SampleProposer proposer(1);
+  SampleField field(1, kEpoch, [](const Contender &contender, std::int64_t steps) {
+    return steps > kEpoch ? std::nan("") : ByNumber(contender, steps);
+  });
+  CarryOut(MakeStrategy(FixedPlan(Refinement::kHalving, 1, 3), &proposer).get(), &field);
+  EXPECT_EQ(field.alive(), 0);
+  EXPECT_TRUE(std::isnan(proposer.told.at(0).second));
 }
 
 TEST(ScheduledStrategy, EndsWithoutCandidates) {
@@ -281,15 +308,34 @@ TEST(TimedSchedule, TakesFewerCandidatesInLessTime) {
   EXPECT_EQ(strategy->first_candidates(), 15);
 }
 
-// No candidate ends an epoch in an eighth of the time but 8, 16 and 24.
+// Reseeding between the rounds of sr would delay the next one.
+TEST(TimedSchedule, DrawsSeedsAfterTheLastRound) {
+  SampleProposer proposer(200);
+  SampleField field(4, kEpoch, ByNumber);
+  field.seconds_left = 20;
+  const std::vector<Carried> all =
+      CarryOut(MakeStrategy(Timed(Refinement::kReject), &proposer).get(), &field);
+  bool seeds = false;
+  for (const Carried &each : all) {
+    seeds = seeds || each.work.stage == Stage::kSeeds;
+    EXPECT_EQ(each.work.stage == Stage::kSeeds, seeds);
+  }
+  EXPECT_TRUE(seeds);
+}
+
+// No candidate ends an epoch in an eighth of the time but three at the list's end.
 TEST(TimedSchedule, PrefersWhoEndsAnEpochAndFillsUpWithOthers) {
   SampleProposer proposer(200);
   SampleField field(1, kEpoch, ByNumber);
   field.seconds_left = 8;
-  field.step_seconds = [](const HiddenWidths &widths) { return widths[0] <= 24 ? 0.001 : 0.03; };
+  field.step_seconds = [](const HiddenWidths &widths) {
+    return widths[0] > 8 * 197 ? 0.001 : 0.03;
+  };
   const auto strategy = MakeStrategy(Timed(Refinement::kReject), &proposer);
   CarryOut(strategy.get(), &field);
   EXPECT_EQ(strategy->first_candidates(), 8);
+  EXPECT_EQ(field.contenders()[2].widths, HiddenWidths({8 * 200}));
+  EXPECT_EQ(field.contenders()[3].widths, HiddenWidths({8}));
   EXPECT_LT(strategy->first_steps(), kEpoch);
   EXPECT_GT(strategy->first_steps(), 1);
 }
