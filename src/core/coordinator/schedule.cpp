@@ -80,10 +80,10 @@ class RankingSchedule final : public Schedule {
   std::optional<Round> Next() override {
     const std::optional<RoundSize> size = rounds_.Next(std::ssize(left_));
     if (!size) {
-      if (rounds_.drops_to_one()) left_.resize(std::min<std::size_t>(left_.size(), 1));
+      if (rounds_.drops_to_one()) Keep(1);
       return std::nullopt;
     }
-    left_.resize(static_cast<std::size_t>(size->candidates));
+    Keep(size->candidates);
     rounds_.End(size->length);
     return Round{.candidates = left_, .length = size->length};
   }
@@ -109,6 +109,10 @@ class RankingSchedule final : public Schedule {
   const std::vector<std::int32_t> &left() const override { return left_; }
 
  private:
+  void Keep(std::int64_t count) {
+    if (count < std::ssize(left_)) left_.erase(left_.begin() + count, left_.end());
+  }
+
   Rounds rounds_;
   std::vector<std::int32_t> left_;
 };
