@@ -108,7 +108,7 @@ CREATE TABLE trails.step (
 COMMENT ON TABLE trails.step IS 'the steps of a run, planned beside actual';
 COMMENT ON COLUMN trails.step.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.step.number IS 'position within the run, from 0';
-COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final, judging, storing';
+COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
 COMMENT ON COLUMN trails.step.models IS 'candidates scored or trained in it; NULL where none are';
 COMMENT ON COLUMN trails.step.epochs IS 'that one of them has behind it at its end, on average; NULL where none is trained';
 COMMENT ON COLUMN trails.step.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
@@ -344,7 +344,7 @@ FROM trails.step AS s;
 COMMENT ON VIEW trails.steps IS 'the steps of the caller''s runs, planned beside actual';
 COMMENT ON COLUMN trails.steps.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.steps.number IS 'position within the run, from 0';
-COMMENT ON COLUMN trails.steps.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final, judging, storing';
+COMMENT ON COLUMN trails.steps.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
 COMMENT ON COLUMN trails.steps.models IS 'candidates scored or trained in it; NULL where none are';
 COMMENT ON COLUMN trails.steps.epochs IS 'that one of them has behind it at its end, on average; NULL where none is trained';
 COMMENT ON COLUMN trails.steps.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
@@ -576,6 +576,13 @@ COMMENT ON COLUMN trails.progress.elapsed IS 'wall time since the call';
 COMMENT ON COLUMN trails.progress.budget IS 'wall time the caller gave; NULL for none';
 COMMENT ON COLUMN trails.progress.bar IS 'the share of the budget that has passed, as text; without a budget the phase alone';
 GRANT SELECT ON trails.progress TO PUBLIC;
+
+-- Report
+
+CREATE FUNCTION trails.report(run_id bigint) RETURNS text
+AS 'MODULE_PATHNAME', 'trails_report' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION trails.report IS
+'a run as one self-contained HTML page with inline SVG: best metric against time, learning curves, rungs, score against metric, where the time went';
 
 -- Models
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the benches that run for long, after machine.sh: a file of finished rows, so that a bench that was
-# interrupted goes on where it was.
+# Sourced by the benches that run for long, after machine.sh: a file of finished rows, so that a
+# bench that was interrupted goes on where it was.
 #
 # Columns are separated by tabs; the first row names them, and rows that begin with # say where and
 # when the rows after them were made.

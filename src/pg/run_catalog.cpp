@@ -50,10 +50,11 @@ SqlParameters RunParameter(std::int64_t run_id) {
 
 constexpr const char *kRun =
     "SELECT m.name, r.source, r.target, r.state, "
-    "to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), r.budget, "
+    "to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), "
     "extract(epoch FROM r.budget)::double precision, r.seconds, r.over_budget_ms, r.seed, "
     "r.threads::bigint, "
-    "(SELECT string_agg(key || ' ' || value, ', ' ORDER BY key) FROM jsonb_each_text(r.plan)), "
+    "(SELECT string_agg(key || ' ' || trim_scale(round(value::numeric, 3)), ', ' ORDER BY key) "
+    "FROM jsonb_each_text(r.plan)), "
     "(SELECT string_agg(key || ' ' || value, ', ' ORDER BY key) FROM jsonb_each_text(r.settings)), "
     "r.versions, r.settings ->> 'tfmem', r.rows, r.train_rows, r.valid_rows, r.test_rows, r.task, "
     "r.metric, r.architecture, r.members::bigint, r.valid, r.test, r.floor, r.floor_valid, "
@@ -74,7 +75,6 @@ RunReport ReadRunRow(CatalogSession &catalog, std::int64_t run_id) {
   run.target = row.Text();
   run.state = row.Text();
   run.started_at = row.Text();
-  run.budget = row.Text();
   run.budget_seconds = row.Double();
   run.seconds = row.Double();
   run.over_budget_ms = row.Bigint();

@@ -28,7 +28,6 @@ RunReport SmallRun() {
   run.task = "binary";
   run.metric = Metric::kAuc;
   run.tfmem = "express_flow";
-  run.budget = "00:00:10";
   run.budget_seconds = 10;
   run.seconds = 9.5;
   run.members = 3;
@@ -134,8 +133,8 @@ TEST(Axis, HasRoundTicks) {
 TEST(RunReport, EscapesEveryName) {
   RunReport run = SmallRun();
   const std::string bad = "<script>&\x02\"'";
-  run.model = run.source = run.target = run.state = run.started_at = run.budget = run.plan =
-      run.settings = run.versions = run.tfmem = run.task = run.architecture = bad;
+  run.model = run.source = run.target = run.state = run.started_at = run.plan = run.settings =
+      run.versions = run.tfmem = run.task = run.architecture = bad;
   run.candidates[0].architecture = bad;
   run.steps.push_back({bad, 1, 1, 1, 1});
   const std::string page = RenderReport(run);
@@ -196,7 +195,6 @@ TEST(RunReport, HoldsARunThatTrainedNothing) {
   run.candidates.clear();
   run.epochs.clear();
   run.model.clear();
-  run.budget.clear();
   run.budget_seconds = kNoMetric;
   const std::string page = RenderReport(run);
   EXPECT_NE(page.find("No network was trained"), std::string::npos);

@@ -64,7 +64,7 @@ std::string Tiles(const RunReport &run) {
       {"linear model, the floor", MetricText(run.floor)},
       {"scored", CountText(static_cast<double>(run.candidates_scored))},
       {"trained", CountText(static_cast<double>(run.candidates_trained))},
-      {run.budget.empty() ? "no budget" : "of the budget", SecondsText(run.seconds)}};
+      {std::isnan(run.budget_seconds) ? "no budget" : "of the budget", SecondsText(run.seconds)}};
   std::string html = "<div class=\"tiles\">\n";
   for (const auto &[label, value] : tiles) {
     fmt::format_to(std::back_inserter(html), "<div class=\"tile\"><b>{}</b><span>{}</span></div>\n",
@@ -89,7 +89,7 @@ std::string Facts(const RunReport &run) {
       {"plan as carried out", run.plan},
       {"chosen by the caller", run.settings},
       {"seed and threads", fmt::format("{} and {}", run.seed, run.threads)},
-      {"budget", run.budget.empty() ? "none" : run.budget},
+      {"budget", SecondsText(run.budget_seconds)},
       {"begun", run.started_at},
       {"ended as", run.state},
       {"made by", run.versions}};

@@ -20,7 +20,6 @@ struct RunReport {
   std::string target;
   std::string state;
   std::string started_at;
-  std::string budget;                 // as the caller wrote it; empty for none
   double budget_seconds = kNoMetric;  // kNoMetric for none
   double seconds = 0;
   std::int64_t over_budget_ms = 0;

@@ -397,9 +397,10 @@ std::string TimeSection(const RunReport &run) {
   return Section(
       "Where the time went",
       fmt::format("{} in all{}; opening the engine runs beside reading.", SecondsText(run.seconds),
-                  run.budget.empty() ? std::string()
-                                     : fmt::format(" of a budget of {}, {} ms above it",
-                                                   Escape(run.budget), run.over_budget_ms)),
+                  std::isnan(run.budget_seconds)
+                      ? std::string()
+                      : fmt::format(" of a budget of {}, {} ms above it",
+                                    SecondsText(run.budget_seconds), run.over_budget_ms)),
       body);
 }
 
