@@ -22,7 +22,7 @@ namespace trails {
 inline constexpr const char *kVersion = "0.1.0";  // as in trails.control
 
 // Raise it whenever a header of include/trails changes meaning or layout.
-inline constexpr int kContractVersion = 6;
+inline constexpr int kContractVersion = 7;
 
 // Every function may be called from any one thread at a time, throws only trails::Error or
 // std::bad_alloc, and returns soon after control.stop is requested.
@@ -60,6 +60,27 @@ class Engine {
                                      const std::string &architecture,
                                      const std::vector<Tfmem> &tfmems,
                                      const RunControl &control) = 0;
+
+  // What SelectModel would do with the same arguments, without training: reads the data set's
+  // shape, measures a dozen mini-batches, and plans. Takes at most 3 % of the budget after
+  // encoding, but one mini-batch at least. Consumes the table's columns. Throws as SelectModel.
+  virtual PlanResult PlanSelection(Table &&table, const SelectionOptions &options,
+                                   const RunControl &control) = 0;
+
+  // The refinement phase alone, over `architectures` (not empty; one named twice is trained once,
+  // with a notice), by options.refinement, u, eta, max_epochs. Without a deadline
+  // (time_point::max()) options.u must be set; the schedule then ends it. Consumes the table's
+  // columns. Throws as SelectModel, and Error(kInvalidArgument) for an architecture that is none.
+  virtual RefineResult RefineCandidates(Table &&table, const SelectionOptions &options,
+                                        const std::vector<std::string> &architectures,
+                                        const RunControl &control) = 0;
+
+  // Trains one candidate for `epochs` passes over the training rows, on all threads, and keeps its
+  // best moment by the validation rows; ends earlier at control.deadline, on control.finish, or at
+  // options.stop_at. candidates_scored is 0. Consumes the table's columns. Throws as SelectModel.
+  virtual SelectionResult TrainCandidate(Table &&table, const SelectionOptions &options,
+                                         const std::string &architecture, double epochs,
+                                         const RunControl &control) = 0;
 
   // Versions of the libraries that decide the numbers, e.g. "trails 0.1.0, LibTorch 2.11.0".
   virtual std::string versions() const = 0;

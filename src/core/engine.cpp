@@ -49,6 +49,24 @@ class TorchEngine final : public Engine {
         [&] { return ScoreTable(std::move(table), options, architecture, tfmems, control); });
   }
 
+  PlanResult PlanSelection(Table &&table, const SelectionOptions &options,
+                           const RunControl &control) override {
+    return WithTorch([&] { return Plan(std::move(table), options, control); });
+  }
+
+  RefineResult RefineCandidates(Table &&table, const SelectionOptions &options,
+                                const std::vector<std::string> &architectures,
+                                const RunControl &control) override {
+    return WithTorch([&] { return Refine(std::move(table), options, architectures, control); });
+  }
+
+  SelectionResult TrainCandidate(Table &&table, const SelectionOptions &options,
+                                 const std::string &architecture, double epochs,
+                                 const RunControl &control) override {
+    return WithTorch(
+        [&] { return Train(std::move(table), options, architecture, epochs, control); });
+  }
+
   std::string versions() const override {
     return std::string("trails ") + kVersion + ", LibTorch " + TORCH_VERSION;
   }

@@ -1,114 +1,69 @@
 #include "core/selection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <unordered_map>
+#include <cmath>
+#include <memory>
 #include <utility>
 
+#include "core/contest.h"
+#include "core/coordinator/single_training.h"
 #include "core/data/embedding.h"
 #include "core/filtering/shortlist.h"
 #include "core/filtering_phase.h"
 #include "core/model/artefact.h"
-#include "core/refinement/successive_halving.h"
+#include "core/refinement/calibration.h"
+#include "core/refinement/refinement_phase.h"
 #include "core/refinement/verdict.h"
+#include "core/selection_report.h"
 
 namespace trails {
 
 namespace {
 
-constexpr double kFilteringShare = 0.05;  // of the budget, at most
-
-// Candidates that the refinement phase chooses from; a plan that trains more gets more.
-constexpr std::int64_t kShortlisted = 5000;
+constexpr double kFilteringShare = 0.05;      // of the budget, at most
+constexpr double kPlannedFilterShare = 0.01;  // that a plan spends on it
+constexpr double kPlannedCalibration = 0.02;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What the filtering phase found, and what of it the refinement phase looks at.
-struct Filtered {
-  FilteredCandidates all;
-  std::vector<ScoredCandidate> shortlist;
-  double seconds = 0;
-};
-
-Filtered Filter(const Dataset &data, const kernels::FieldPlan &plan,
-                const SelectionOptions &options, const RunControl &control) {
-  const Clock::time_point start = Clock::now();
-  control.progress->Enter(Phase::kFiltering);
-  const std::chrono::duration<double> share(kFilteringShare * control.budget_seconds());
-  const Clock::time_point until = options.plan_is_fixed()
-                                      ? control.deadline
-                                      : start + std::chrono::duration_cast<Clock::duration>(share);
-  Filtered filtered;
-  filtered.all = FilterDataset(data, options, until, control);
-  filtered.shortlist =
-      Shortlist(options.space, plan.fields * kEmbeddingWidth, data.target.outputs(), filtered.all,
-                options.seed, std::max(kShortlisted, options.k.value_or(0)));
-  filtered.seconds = SecondsSince(start);
-  return filtered;
+Clock::time_point InSeconds(double seconds) {
+  return Clock::now() +
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-// The candidates to report: what was trained, and the best of the others. `refined` has them by
-// their place in the shortlist, which its epochs refer to.
-class CandidateReport {
- public:
-  CandidateReport(const SearchSpace &space, const Filtered &filtered)
-      : space_(space), filtered_(filtered) {
-    for (std::size_t i = 0; i < filtered.shortlist.size(); ++i) {
-      place_.emplace(IndexOf(space, filtered.shortlist[i].widths), i);
-    }
-    ranks_.resize(filtered.shortlist.size());
-    for (std::size_t i = 0; i < filtered.all.order.size(); ++i) {
-      const auto found = place_.find(filtered.all.order[i]);
-      if (found != place_.end()) ranks_[found->second] = static_cast<std::int32_t>(i) + 1;
-    }
-  }
+PlanStep StepOf(std::string name, std::int64_t models, double seconds) {
+  PlanStep step;
+  step.name = std::move(name);
+  step.models = models;
+  step.seconds = seconds;
+  return step;
+}
 
-  void Fill(const Dataset &data, std::int64_t keep, RefinementResult *refined,
-            SelectionResult *result) {
-    std::vector<std::int32_t> moved(refined->candidates.size(), -1);
-    trained_.assign(ranks_.size(), false);
-    for (std::size_t i = 0; i < refined->candidates.size(); ++i) {
-      CandidateResult &candidate = refined->candidates[i];
-      const bool is_seed = i >= ranks_.size();
-      if (!is_seed && candidate.rung < 0) continue;
-      if (!is_seed) trained_[i] = true;
-      candidate.rank = ranks_[static_cast<std::size_t>(candidate.rank - 1)];
-      candidate.score = ReportedScore(candidate.score);
-      moved[i] = static_cast<std::int32_t>(result->candidates.size());
-      result->candidates.push_back(std::move(candidate));
-    }
-    result->epochs = std::move(refined->epochs);
-    for (EpochResult &epoch : result->epochs) {
-      epoch.candidate = moved[static_cast<std::size_t>(epoch.candidate)];
-    }
-    AddOthers(data, keep, &result->candidates);
-  }
+Dataset Encode(Table &&table, const SelectionOptions &options, const RunControl &control,
+               std::vector<Notice> *notices, PhaseSeconds *seconds) {
+  const Clock::time_point start = Clock::now();
+  seconds->reading = std::chrono::duration<double>(start - control.start).count();
+  control.progress->Enter(Phase::kEncoding);
+  Dataset data = BuildDataset(std::move(table), options, notices, control.stop);
+  seconds->encoding = SecondsSince(start);
+  Interrupt(control).Check();
+  return data;
+}
 
- private:
-  void AddOthers(const Dataset &data, std::int64_t keep,
-                 std::vector<CandidateResult> *candidates) const {
-    const std::int32_t inputs = data.fields.Plan().fields * kEmbeddingWidth;
-    for (std::size_t i = 0; i < filtered_.all.order.size() && keep > 0; ++i) {
-      const auto found = place_.find(filtered_.all.order[i]);
-      if (found != place_.end() && trained_[found->second]) continue;
-      const HiddenWidths widths = CandidateAt(space_, filtered_.all.order[i]);
-      CandidateResult candidate;
-      candidate.architecture = ArchitectureName(widths);
-      candidate.rank = static_cast<std::int32_t>(i) + 1;
-      candidate.score = ReportedScore(filtered_.all.scores[i]);
-      candidate.params = CountParameters(widths, inputs, data.target.outputs());
-      candidates->push_back(std::move(candidate));
-      --keep;
-    }
-  }
-
-  const SearchSpace &space_;
-  const Filtered &filtered_;
-  std::unordered_map<std::int64_t, std::size_t> place_;  // CandidateAt's index -> in the shortlist
-  std::vector<std::int32_t> ranks_;                      // [shortlist] from 1
-  std::vector<bool> trained_;                            // [shortlist]
-};
+FilteredCandidates Filter(const Dataset &data, const SelectionOptions &options, double share,
+                          const RunControl &control, PhaseSeconds *seconds) {
+  const Clock::time_point start = Clock::now();
+  control.progress->Enter(Phase::kFiltering);
+  const Clock::time_point until =
+      options.plan_is_fixed() ? control.deadline : InSeconds(share * control.budget_seconds());
+  FilteredCandidates filtered = FilterDataset(data, options, until, control);
+  seconds->filtering = SecondsSince(start);
+  return filtered;
+}
 
 void FillVerdict(const Dataset &data, const Verdict &verdict, const RefinementResult &refined,
                  SelectionResult *result) {
@@ -149,41 +104,186 @@ void FillPlan(std::int64_t scored, const RefinementResult &refined, SelectionRes
   result->stopped_early = refined.stopped_early;
 }
 
-}  // namespace
+// What came before the refinement phase, the phase's own steps, and the look at the test rows.
+void FillSteps(const RefinementResult &refined, SelectionResult *result) {
+  std::vector<PlanStep> &steps = result->steps;
+  steps.push_back(StepOf("reading", 0, result->seconds.reading));
+  steps.push_back(StepOf("encoding", 0, result->seconds.encoding));
+  if (result->candidates_scored > 0) {
+    steps.push_back(StepOf("filtering", result->candidates_scored, result->seconds.filtering));
+  }
+  steps.insert(steps.end(), refined.steps.begin(), refined.steps.end());
+  steps.push_back(StepOf("judging", result->members, result->seconds.final));
+}
 
-SelectionResult Select(Table &&table, const SelectionOptions &options, const RunControl &control) {
-  SelectionResult result;
-  Clock::time_point phase_start = Clock::now();
-  result.seconds.reading = std::chrono::duration<double>(phase_start - control.start).count();
-  result.rows = table.rows();
-  control.progress->Enter(Phase::kEncoding);
-  const Dataset data = BuildDataset(std::move(table), options, &result.notices, control.stop);
-  const kernels::FieldPlan plan = data.fields.Plan();
-  result.seconds.encoding = SecondsSince(phase_start);
-  Interrupt(control).Check();
-
-  const Filtered filtered = Filter(data, plan, options, control);
-  result.seconds.filtering = filtered.seconds;
-
-  phase_start = Clock::now();
-  control.progress->Enter(Phase::kRefinement);
-  RefinementResult refined =
-      SuccessiveHalving(data, plan, filtered.shortlist, options, control).Run();
-  result.seconds.refinement = SecondsSince(phase_start);
-
+void ThrowIfNothingIsKept(const RefinementResult &refined, const RunControl &control) {
   if (refined.finalists.empty() && control.finish != nullptr && control.finish->load()) {
     throw Error(ErrorKind::kCancelled,
                 "model selection was cancelled before a network was trained");
   }
+}
 
-  phase_start = Clock::now();
+// The candidates given, each once.
+std::vector<ScoredCandidate> ListOf(const std::vector<std::string> &architectures,
+                                    const Dataset &data, std::vector<Notice> *notices) {
+  const std::int32_t inputs = data.fields.Plan().fields * kEmbeddingWidth;
+  std::vector<ScoredCandidate> list;
+  for (const std::string &name : architectures) {
+    HiddenWidths widths = ParseArchitecture(name);
+    const bool twice = std::any_of(list.begin(), list.end(), [&](const ScoredCandidate &other) {
+      return other.widths == widths;
+    });
+    if (twice) {
+      notices->push_back({NoticeLevel::kNotice,
+                          fmt::format("architecture \"{}\" is named twice", name),
+                          "It is trained once.",
+                          {}});
+      continue;
+    }
+    const std::int64_t params = CountParameters(widths, inputs, data.target.outputs());
+    list.push_back({std::move(widths), kNoMetric, params});
+  }
+  return list;
+}
+
+SelectionResult Judged(const Dataset &data, const kernels::FieldPlan &plan,
+                       const RefinementResult &refined, const JudgeOptions &options,
+                       const RunControl &control, SelectionResult result) {
   control.progress->Enter(Phase::kFinal);
-  const Verdict verdict = JudgeFinalists(data, plan, refined, options.threads, control);
+  const Verdict verdict = JudgeFinalists(data, plan, refined, options, control);
   AddVerdictNotices(refined, verdict, data, &result.notices);
   FillVerdict(data, verdict, refined, &result);
-  FillPlan(std::ssize(filtered.all.order), refined, &result);
-  CandidateReport(options.space, filtered).Fill(data, options.keep_candidates, &refined, &result);
-  result.seconds.final = SecondsSince(phase_start);
+  return result;
+}
+
+}  // namespace
+
+SelectionResult Select(Table &&table, const SelectionOptions &options, const RunControl &control) {
+  SelectionResult result;
+  result.rows = table.rows();
+  const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
+  const kernels::FieldPlan plan = data.fields.Plan();
+  const FilteredCandidates filtered =
+      Filter(data, options, kFilteringShare, control, &result.seconds);
+
+  Clock::time_point start = Clock::now();
+  control.progress->Enter(Phase::kRefinement);
+  Contest contest(data, filtered, options, &result.notices);
+  RefinementResult refined = RefinementPhase(data, plan, contest.list(), contest.strategy(),
+                                             /*with_floor=*/true, contest.options(), control)
+                                 .Run();
+  result.seconds.refinement = SecondsSince(start);
+  ThrowIfNothingIsKept(refined, control);
+
+  start = Clock::now();
+  const JudgeOptions judging{.threads = options.threads, .stop_at = options.stop_at};
+  result = Judged(data, plan, refined, judging, control, std::move(result));
+  FillPlan(std::ssize(filtered.order), refined, &result);
+  ReportCandidates(data, options.space, filtered, options.keep_candidates, &refined, &result);
+  result.seconds.final = SecondsSince(start);
+  FillSteps(refined, &result);
+  return result;
+}
+
+PlanResult Plan(Table &&table, const SelectionOptions &options, const RunControl &control) {
+  PlanResult result;
+  PhaseSeconds seconds;
+  const Dataset data = Encode(std::move(table), options, control, &result.notices, &seconds);
+  const kernels::FieldPlan plan = data.fields.Plan();
+  const double budget = control.budget_seconds();
+  const FilteredCandidates filtered = Filter(data, options, kPlannedFilterShare, control, &seconds);
+  const std::int64_t wanted = CandidatesToScore(options);
+  result.n = wanted;
+
+  const Contest contest(data, filtered, options, &result.notices);
+  const Clock::time_point start = Clock::now();
+  const CostModel cost = Calibrate(data, plan, contest.list(), contest.options(),
+                                   InSeconds(std::min(kPlannedCalibration * budget, 0.3)), control);
+  const double calibrating = SecondsSince(start);
+  result.calibration = cost.Describe();
+
+  // A filter that did not end in its share takes as much of the budget as it may.
+  const bool scored = std::ssize(filtered.order) >= wanted && filtered.banks >= options.banks;
+  const double filtering = scored ? seconds.filtering : kFilteringShare * budget;
+  const auto test_rows = static_cast<std::int64_t>(data.split.test.size());
+  const double judging = cost.PredictionSeconds(contest.list().front().widths, test_rows) *
+                         kMostMembers / options.threads;
+  const double left = std::chrono::duration<double>(control.deadline - Clock::now()).count() -
+                      judging - std::max(0.0, filtering - seconds.filtering);
+  Forecast forecast = Foretell(data, contest.list(), contest.options(), cost, std::max(left, 0.0));
+  result.k = forecast.k;
+  result.u = forecast.u;
+  const auto add = [&](std::string name, std::int64_t models, double planned) {
+    PlanStep step = StepOf(std::move(name), models, kNoMetric);
+    step.planned_seconds = planned;
+    result.steps.push_back(std::move(step));
+  };
+  add("reading", 0, seconds.reading);
+  add("encoding", 0, seconds.encoding);
+  add("filtering", wanted, filtering);
+  add("calibration", 0, calibrating / options.threads);
+  result.steps.insert(result.steps.end(), forecast.steps.begin(), forecast.steps.end());
+  add("judging", 0, judging);
+  return result;
+}
+
+RefineResult Refine(Table &&table, const SelectionOptions &options,
+                    const std::vector<std::string> &architectures, const RunControl &control) {
+  if (options.refinement == Refinement::kEvolution) {
+    throw Error(ErrorKind::kInvalidArgument, "evolution proposes candidates of its own", {},
+                "Choose sh, sr, uniform or asha.");
+  }
+  RefineResult result;
+  const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
+  const kernels::FieldPlan plan = data.fields.Plan();
+  const std::vector<ScoredCandidate> list = ListOf(architectures, data, &result.notices);
+  SelectionOptions fixed = options;
+  fixed.learned = false;
+  fixed.k = std::ssize(list);
+  if (options.u) fixed.n = fixed.k;
+
+  const Clock::time_point start = Clock::now();
+  control.progress->Enter(Phase::kRefinement);
+  const std::unique_ptr<Proposer> proposer = MakeListProposer(list, fixed);
+  const std::unique_ptr<Strategy> strategy = MakeStrategy(fixed, proposer.get());
+  RefinementResult refined =
+      RefinementPhase(data, plan, list, strategy.get(), /*with_floor=*/false, fixed, control).Run();
+  result.metric = data.metric;
+  MoveTrained(&refined, &result.candidates, &result.epochs);
+  result.seconds.refinement = SecondsSince(start);
+  return result;
+}
+
+SelectionResult Train(Table &&table, const SelectionOptions &options,
+                      const std::string &architecture, double epochs, const RunControl &control) {
+  SelectionResult result;
+  result.rows = table.rows();
+  const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
+  const kernels::FieldPlan plan = data.fields.Plan();
+  const std::vector<ScoredCandidate> list = ListOf({architecture}, data, &result.notices);
+  SelectionOptions fixed = options;
+  fixed.n = fixed.k = fixed.u = 1;
+
+  Clock::time_point start = Clock::now();
+  control.progress->Enter(Phase::kRefinement);
+  const auto steps =
+      std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(StepsOfAPass(data))));
+  const HiddenWidths &widths = list.front().widths;
+  const std::unique_ptr<Strategy> strategy =
+      MakeSingleTraining({.widths = widths, .dropout = DrawDropout(options, widths)}, steps);
+  RefinementResult refined =
+      RefinementPhase(data, plan, list, strategy.get(), /*with_floor=*/true, fixed, control).Run();
+  result.seconds.refinement = SecondsSince(start);
+  ThrowIfNothingIsKept(refined, control);
+
+  start = Clock::now();
+  const JudgeOptions judging{
+      .threads = options.threads, .stop_at = options.stop_at, .floor_may_win = false};
+  result = Judged(data, plan, refined, judging, control, std::move(result));
+  FillPlan(0, refined, &result);
+  MoveTrained(&refined, &result.candidates, &result.epochs);
+  result.seconds.final = SecondsSince(start);
+  FillSteps(refined, &result);
   return result;
 }
 

@@ -32,6 +32,9 @@ class Proposer {
   virtual bool learns() const = 0;
 };
 
+// The dropout rates that candidates may have: options.dropout, or 0, 0.2 and 0.4.
+std::vector<float> DropoutRates(const SelectionOptions &options);
+
 // The dropout rate of a candidate that is not learned: options.dropout, or drawn from 0, 0.2 and
 // 0.4 by the seed and the architecture.
 float DrawDropout(const SelectionOptions &options, const HiddenWidths &widths);

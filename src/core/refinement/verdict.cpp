@@ -44,29 +44,53 @@ std::vector<std::vector<float>> PredictTest(const Dataset &data, const kernels::
   return predictions;
 }
 
+// The smallest network that is good enough by itself; null where there is none.
+const Finalist *CheapestGoodEnough(const Dataset &data, const RefinementResult &refined,
+                                   const std::optional<double> &stop_at) {
+  const Finalist *cheapest = nullptr;
+  if (!stop_at) return cheapest;
+  for (const Finalist &finalist : refined.finalists) {
+    if (IsBetter(data.metric, *stop_at, finalist.valid)) continue;
+    if (cheapest == nullptr || NetworkBytes(finalist.network) < NetworkBytes(cheapest->network)) {
+      cheapest = &finalist;
+    }
+  }
+  return cheapest;
+}
+
+// The members and their validation metric.
+void ChooseByValidation(const Dataset &data, const RefinementResult &refined,
+                        const JudgeOptions &options, Verdict *verdict) {
+  MeanChoice choice;
+  const Finalist *const cheapest = CheapestGoodEnough(data, refined, options.stop_at);
+  if (cheapest != nullptr) {
+    choice = {1, cheapest->valid};
+    verdict->members = {cheapest};
+  } else if (!refined.finalists.empty()) {
+    choice = ChooseMembers(refined.finalists, data.metric, data.target.outputs(),
+                           LabelsOf(data, data.split.valid));
+    for (std::size_t m = 0; m < choice.members; ++m) {
+      verdict->members.push_back(&refined.finalists[m]);
+    }
+  }
+  verdict->valid = choice.valid;
+  verdict->floor_won =
+      choice.members == 0 ||
+      (options.floor_may_win && IsBetter(data.metric, refined.floor.valid, choice.valid));
+  if (verdict->floor_won) {
+    verdict->members = {&refined.floor};
+    verdict->valid = refined.floor.valid;
+  }
+}
+
 }  // namespace
 
 Verdict JudgeFinalists(const Dataset &data, const kernels::FieldPlan &plan,
-                       const RefinementResult &refined, std::int32_t threads,
+                       const RefinementResult &refined, const JudgeOptions &options,
                        const RunControl &control) {
   Verdict verdict;
   const std::int32_t outputs = data.target.outputs();
-  MeanChoice choice;
-  if (!refined.finalists.empty()) {
-    choice =
-        ChooseMembers(refined.finalists, data.metric, outputs, LabelsOf(data, data.split.valid));
-  }
-  verdict.valid = choice.valid;
-  verdict.floor_won =
-      choice.members == 0 || IsBetter(data.metric, refined.floor.valid, choice.valid);
-  if (verdict.floor_won) {
-    verdict.members = {&refined.floor};
-    verdict.valid = refined.floor.valid;
-  } else {
-    for (std::size_t m = 0; m < choice.members; ++m) {
-      verdict.members.push_back(&refined.finalists[m]);
-    }
-  }
+  ChooseByValidation(data, refined, options, &verdict);
   if (data.split.test.empty()) {
     verdict.floor_test = refined.floor.valid;
     return verdict;
@@ -75,7 +99,7 @@ Verdict JudgeFinalists(const Dataset &data, const kernels::FieldPlan &plan,
   if (!verdict.floor_won) {
     for (const Finalist *member : verdict.members) networks.push_back(&member->network);
   }
-  const auto predictions = PredictTest(data, plan, networks, threads, control);
+  const auto predictions = PredictTest(data, plan, networks, options.threads, control);
   const std::vector<double> labels = LabelsOf(data, data.split.test);
   verdict.floor_test = Judge(data.metric, predictions.front(), outputs, labels);
   verdict.test = verdict.floor_test;

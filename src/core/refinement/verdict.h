@@ -4,14 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/data/dataset.h"
 #include "core/refinement/ensemble.h"
-#include "core/refinement/successive_halving.h"
+#include "core/refinement/refinement_result.h"
 #include "trails/result.h"
 
 namespace trails {
+
+struct RunControl;
 
 struct Verdict {
   std::vector<const Finalist *> members;  // best first
@@ -21,10 +24,18 @@ struct Verdict {
   bool floor_won = false;
 };
 
-// Chooses by the validation rows, and looks at the test rows once, with the members and the floor,
-// on `threads` threads. The members point into `refined`. Throws Error(kCancelled).
+struct JudgeOptions {
+  std::int32_t threads = 1;
+  std::optional<double> stop_at;  // a validation metric that is good enough
+  bool floor_may_win = true;      // the linear model is kept where it is better
+};
+
+// Chooses by the validation rows, and looks at the test rows once, with the members and the floor.
+// Where a finalist reaches stop_at, the one of them with the fewest parameters is chosen, alone:
+// the cheapest model that is good enough. Else the mean of ChooseMembers. The members point into
+// `refined`, which has a finalist or a floor. Throws Error(kCancelled).
 Verdict JudgeFinalists(const Dataset &data, const kernels::FieldPlan &plan,
-                       const RefinementResult &refined, std::int32_t threads,
+                       const RefinementResult &refined, const JudgeOptions &options,
                        const RunControl &control);
 
 // Appends what the user should know about how it went.

@@ -1,4 +1,4 @@
-#include "core/refinement/successive_halving.h"
+#include "core/refinement/refinement_phase.h"
 
 #include <gtest/gtest.h>
 
@@ -33,11 +33,21 @@ std::vector<ScoredCandidate> SmallCandidates() {
   return Scored(all);
 }
 
-class SuccessiveHalvingOf : public ::testing::Test {
+RefinementResult RunPhase(const Dataset &data, const kernels::FieldPlan &plan,
+                          const std::vector<ScoredCandidate> &scored,
+                          const SelectionOptions &options, const test::ControlledRun &run) {
+  const std::unique_ptr<Proposer> proposer = MakeListProposer(scored, options);
+  const std::unique_ptr<Strategy> strategy = MakeStrategy(options, proposer.get());
+  return RefinementPhase(data, plan, scored, strategy.get(), /*with_floor=*/true, options,
+                         run.control)
+      .Run();
+}
+
+class RefinementPhaseOf : public ::testing::Test {
  protected:
   RefinementResult Refine(const std::vector<ScoredCandidate> &scored,
                           const test::ControlledRun &run) const {
-    return SuccessiveHalving(data_, plan_, scored, options_, run.control).Run();
+    return RunPhase(data_, plan_, scored, options_, run);
   }
   void FixPlan(std::int64_t k, std::int64_t u) {
     options_.n = 12;
@@ -56,28 +66,20 @@ std::int64_t InRung(const RefinementResult &result, std::int32_t rung) {
                        [&](const CandidateResult &row) { return row.rung == rung; });
 }
 
-TEST_F(SuccessiveHalvingOf, FixedPlanThinsByThreeAndTrainsThreeTimesAsLong) {
+TEST_F(RefinementPhaseOf, FixedPlanThinsByThreeAndTrainsThreeTimesAsLong) {
   FixPlan(9, 1);
   const test::ControlledRun run;
   const RefinementResult result = Refine(SmallCandidates(), run);
   EXPECT_EQ(result.trained, 9);
   EXPECT_EQ(result.first_rung, 9);
   EXPECT_EQ(result.first_epochs, 1);
-  EXPECT_EQ(InRung(result, -1), 3);
+  ASSERT_EQ(result.candidates.size(), 9U);
   EXPECT_EQ(InRung(result, 0), 6);
   EXPECT_EQ(InRung(result, 1), 2);
-  EXPECT_EQ(InRung(result, 2), 1);
+  EXPECT_EQ(InRung(result, 2), 1) << "the winner's final training";
   double first = 0;
   for (std::size_t c = 0; c < result.candidates.size(); ++c) {
     const CandidateResult &row = result.candidates[c];
-    EXPECT_EQ(row.rank, static_cast<std::int32_t>(c) + 1);
-    EXPECT_EQ(row.score, 100 - static_cast<double>(c));
-    if (c >= 9) {
-      EXPECT_EQ(row.rung, -1) << c;
-      EXPECT_TRUE(std::isnan(row.metric)) << c;
-      EXPECT_EQ(row.epochs, 0) << c;
-      continue;
-    }
     EXPECT_GT(row.metric, 0.5) << c;
     EXPECT_GT(row.seconds, 0) << c;
     if (first == 0) first = row.epochs / std::pow(3, row.rung);
@@ -89,7 +91,7 @@ TEST_F(SuccessiveHalvingOf, FixedPlanThinsByThreeAndTrainsThreeTimesAsLong) {
 
 // What is one curve: a candidate's epochs grow, its rungs do not fall, its row is its last point
 // and its best one.
-TEST_F(SuccessiveHalvingOf, ACandidateHasOneCurve) {
+TEST_F(RefinementPhaseOf, ACandidateHasOneCurve) {
   FixPlan(9, 1);
   options_.threads = 2;
   const test::ControlledRun run;
@@ -114,7 +116,7 @@ TEST_F(SuccessiveHalvingOf, ACandidateHasOneCurve) {
   }
 }
 
-TEST_F(SuccessiveHalvingOf, TheBestOfARungSurvive) {
+TEST_F(RefinementPhaseOf, TheBestOfARungSurvive) {
   FixPlan(9, 1);
   const test::ControlledRun run;
   const RefinementResult result = Refine(SmallCandidates(), run);
@@ -136,9 +138,34 @@ TEST_F(SuccessiveHalvingOf, TheBestOfARungSurvive) {
   }
 }
 
+// What trails.steps holds: each rung with its models, what it was to take and what it took.
+TEST_F(RefinementPhaseOf, TheStepsAreThosePlannedAndThoseTaken) {
+  FixPlan(9, 1);
+  const test::ControlledRun run;
+  const RefinementResult result = Refine(SmallCandidates(), run);
+  std::map<std::string, PlanStep> steps;
+  for (const PlanStep &step : result.steps) steps[step.name] = step;
+  EXPECT_EQ(steps.size(), result.steps.size());
+  EXPECT_GT(steps["calibration"].seconds, 0);
+  EXPECT_GT(steps["floor"].seconds, 0);
+  EXPECT_EQ(steps["rung 1"].models, 9);
+  EXPECT_EQ(steps["rung 2"].models, 3);
+  EXPECT_EQ(steps["final training"].models, 1);
+  EXPECT_NEAR(steps["rung 2"].epochs, 3 * steps["rung 1"].epochs, 1e-9);
+  double seconds = 0;
+  for (const char *const name : {"rung 1", "rung 2", "final training"}) {
+    EXPECT_GT(steps[name].planned_seconds, 0) << name;
+    EXPECT_GT(steps[name].seconds, 0) << name;
+    seconds += steps[name].seconds;
+  }
+  double trained = 0;
+  for (const CandidateResult &row : result.candidates) trained += row.seconds;
+  EXPECT_GE(seconds, trained / options_.threads);
+}
+
 // A survivor went on from its weights, moments and data order: training its architecture, dropout
 // and seed in one go gives the same network to the bit.
-TEST_F(SuccessiveHalvingOf, ASurvivorIsResumedNotRestarted) {
+TEST_F(RefinementPhaseOf, ASurvivorIsResumedNotRestarted) {
   FixPlan(9, 1);
   options_.threads = 2;
   const test::ControlledRun run;
@@ -171,7 +198,7 @@ TEST_F(SuccessiveHalvingOf, ASurvivorIsResumedNotRestarted) {
   EXPECT_GE(compared, 1) << "no finalist went beyond the first rung";
 }
 
-TEST_F(SuccessiveHalvingOf, FinalistsAreTheBestDistinctCandidatesBestFirst) {
+TEST_F(RefinementPhaseOf, FinalistsAreTheBestDistinctCandidatesBestFirst) {
   FixPlan(12, 1);
   const test::ControlledRun run;
   const RefinementResult result = Refine(SmallCandidates(), run);
@@ -190,12 +217,11 @@ TEST_F(SuccessiveHalvingOf, FinalistsAreTheBestDistinctCandidatesBestFirst) {
   EXPECT_EQ(candidates.size(), kMostMembers);
 }
 
-// A timed plan with time left draws new seeds; none is trained twice. The same architecture twice
-// among the scored ones is two trainings, too.
-TEST_F(SuccessiveHalvingOf, NothingIsTrainedTwiceWithTheSameSeed) {
+// A timed plan with time left draws new seeds; none is trained twice.
+TEST_F(RefinementPhaseOf, NothingIsTrainedTwiceWithTheSameSeed) {
   options_.threads = 2;
   const test::ControlledRun run(2.0);
-  const RefinementResult result = Refine(Scored({{8}, {16}, {8}, {16, 8}}), run);
+  const RefinementResult result = Refine(Scored({{8}, {16}, {16, 8}}), run);
   std::set<std::pair<std::string, std::uint64_t>> trainings;
   std::int64_t trained = 0;
   for (const CandidateResult &row : result.candidates) {
@@ -204,11 +230,11 @@ TEST_F(SuccessiveHalvingOf, NothingIsTrainedTwiceWithTheSameSeed) {
     EXPECT_TRUE(trainings.emplace(row.architecture, row.seed).second)
         << row.architecture << " again with seed " << row.seed;
   }
-  EXPECT_GT(trained, 4) << "no new seed was drawn, so that the test tests nothing";
+  EXPECT_GT(trained, 3) << "no new seed was drawn, so that the test tests nothing";
   EXPECT_LT(std::chrono::duration<double>(Clock::now() - run.control.deadline).count(), 0.1);
 }
 
-TEST_F(SuccessiveHalvingOf, AMemoryLimitBelowOneCandidateIsRefused) {
+TEST_F(RefinementPhaseOf, AMemoryLimitBelowOneCandidateIsRefused) {
   const test::ControlledRun run(5.0);
   options_.memory_limit_bytes = data_.rows.bytes() + Trainer::Bytes(data_, {8}) / 2;
   try {
@@ -221,7 +247,7 @@ TEST_F(SuccessiveHalvingOf, AMemoryLimitBelowOneCandidateIsRefused) {
   }
 }
 
-TEST_F(SuccessiveHalvingOf, AMemoryLimitTrainsAsManyAsFit) {
+TEST_F(RefinementPhaseOf, AMemoryLimitTrainsAsManyAsFit) {
   FixPlan(12, 1);
   const std::vector<ScoredCandidate> scored = SmallCandidates();
   std::int64_t bytes = data_.rows.bytes();
@@ -233,7 +259,7 @@ TEST_F(SuccessiveHalvingOf, AMemoryLimitTrainsAsManyAsFit) {
   EXPECT_EQ(result.trained, 5);
 }
 
-TEST_F(SuccessiveHalvingOf, AMemoryLimitPassesOverTheCandidatesThatAreTooLarge) {
+TEST_F(RefinementPhaseOf, AMemoryLimitPassesOverTheCandidatesThatAreTooLarge) {
   const std::vector<ScoredCandidate> scored = Scored({{2'048, 2'048}, {8}, {1'024}, {16}});
   options_.memory_limit_bytes =
       data_.rows.bytes() + Trainer::Bytes(data_, {8}) + Trainer::Bytes(data_, {16});
@@ -246,14 +272,13 @@ TEST_F(SuccessiveHalvingOf, AMemoryLimitPassesOverTheCandidatesThatAreTooLarge) 
     const test::ControlledRun run(fixed ? 3'600 : 1);
     const RefinementResult result = Refine(scored, run);
     EXPECT_EQ(result.first_rung, 2) << fixed;
-    EXPECT_EQ(result.candidates[0].rung, -1) << fixed;
-    EXPECT_EQ(result.candidates[2].rung, -1) << fixed;
-    EXPECT_GE(result.candidates[1].rung, 0) << fixed;
-    EXPECT_GE(result.candidates[3].rung, 0) << fixed;
+    for (const CandidateResult &row : result.candidates) {
+      EXPECT_TRUE(row.architecture == "8" || row.architecture == "16") << row.architecture;
+    }
   }
 }
 
-TEST_F(SuccessiveHalvingOf, ANewSeedWaitsForItsMemory) {
+TEST_F(RefinementPhaseOf, ANewSeedWaitsForItsMemory) {
   options_.threads = 2;
   options_.memory_limit_bytes = data_.rows.bytes() + Trainer::Bytes(data_, {8});
   const test::ControlledRun run(1.5);
@@ -270,7 +295,7 @@ TEST_F(SuccessiveHalvingOf, ANewSeedWaitsForItsMemory) {
   }
 }
 
-TEST_F(SuccessiveHalvingOf, StopsAtAMetricThatIsGoodEnough) {
+TEST_F(RefinementPhaseOf, StopsAtAMetricThatIsGoodEnough) {
   options_.stop_at = 0.7;
   const test::ControlledRun run(60);
   const RefinementResult result = Refine(SmallCandidates(), run);
@@ -280,7 +305,7 @@ TEST_F(SuccessiveHalvingOf, StopsAtAMetricThatIsGoodEnough) {
   EXPECT_GE(result.finalists.front().valid, 0.7);
 }
 
-TEST_F(SuccessiveHalvingOf, FinishReturnsTheBestSoFar) {
+TEST_F(RefinementPhaseOf, FinishReturnsTheBestSoFar) {
   test::ControlledRun run(60);
   std::jthread finisher([&](const std::stop_token &ended) {
     while (run.progress.epochs.load() < 3 && !ended.stop_requested())
@@ -294,7 +319,7 @@ TEST_F(SuccessiveHalvingOf, FinishReturnsTheBestSoFar) {
   EXPECT_FALSE(result.floor.predictions.empty());
 }
 
-TEST_F(SuccessiveHalvingOf, CancelThrows) {
+TEST_F(RefinementPhaseOf, CancelThrows) {
   for (const std::int32_t threads : {1, 2}) {
     options_.threads = threads;
     test::ControlledRun run(60);
@@ -314,7 +339,7 @@ TEST_F(SuccessiveHalvingOf, CancelThrows) {
   }
 }
 
-TEST(SuccessiveHalving, DivergingCandidatesLeaveTheFloor) {
+TEST(RefinementPhase, DivergingCandidatesLeaveTheFloor) {
   const test::GeneratedOptions generated{.rows = 600, .task = Task::kRegression};
   Dataset data = test::GenerateDataset(generated);
   // No reader lets such a label in; an overflow in training looks the same.
@@ -327,8 +352,7 @@ TEST(SuccessiveHalving, DivergingCandidatesLeaveTheFloor) {
     if (fixed) options.n = options.k = options.u = 3;
     const test::ControlledRun run(fixed ? 3'600 : 2);
     const std::vector<ScoredCandidate> scored = Scored({{8}, {16}, {8, 8}});
-    const RefinementResult result =
-        SuccessiveHalving(data, plan, scored, options, run.control).Run();
+    const RefinementResult result = RunPhase(data, plan, scored, options, run);
     EXPECT_TRUE(result.finalists.empty());
     EXPECT_LT(test::SecondsSince(run.control.start), 1.5) << "waited for the deadline";
     EXPECT_GE(result.diverged, 3);

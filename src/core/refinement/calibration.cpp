@@ -1,0 +1,108 @@
+#include "core/refinement/calibration.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "core/coordinator/strategy.h"
+#include "core/refinement/trainer.h"
+
+namespace trails {
+
+namespace {
+
+constexpr std::int64_t kFewestEpochSteps = 50;
+constexpr std::int64_t kMostEpochSteps = 200;
+constexpr std::int64_t kWarmUpSteps = 2;  // the first ones pay for pages and caches
+constexpr std::int64_t kMeasuredSteps = 6;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The median, the upper and the lower decile of the list by size, those that memory holds.
+std::vector<const HiddenWidths *> Samples(const Dataset &data,
+                                          const std::vector<ScoredCandidate> &list,
+                                          const SelectionOptions &options) {
+  std::vector<const ScoredCandidate *> sorted;
+  const std::int64_t room = options.memory_limit_bytes - data.rows.bytes();
+  for (const ScoredCandidate &candidate : list) {
+    if (options.memory_limit_bytes == 0 || Trainer::Bytes(data, candidate.widths) <= room) {
+      sorted.push_back(&candidate);
+    }
+  }
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto *a, const auto *b) { return a->params < b->params; });
+  std::vector<const HiddenWidths *> samples;
+  for (const std::size_t tenth : {5, 9, 1}) {
+    if (sorted.empty()) break;
+    samples.push_back(&sorted[sorted.size() * tenth / 10]->widths);
+  }
+  return samples;
+}
+
+}  // namespace
+
+std::int64_t StepsOfAPass(const Dataset &data) noexcept {
+  const auto rows = static_cast<std::int64_t>(data.split.train.size());
+  return std::max<std::int64_t>(rows / BatchRows(rows), 1);
+}
+
+std::int64_t EpochSteps(const Dataset &data) noexcept {
+  return std::clamp(StepsOfAPass(data), kFewestEpochSteps, kMostEpochSteps);
+}
+
+TableShape ShapeOf(const Dataset &data, const kernels::FieldPlan &plan) noexcept {
+  std::int64_t slots = plan.categorical();
+  for (const kernels::NumericSlots &field : plan.numeric_fields) slots += field.knots > 0 ? 3 : 1;
+  return {.batch = BatchRows(static_cast<std::int64_t>(data.split.train.size())),
+          .slots_per_row = slots,
+          .inputs = plan.fields * kEmbeddingWidth,
+          .outputs = data.target.outputs(),
+          .embedding_numbers = std::int64_t{plan.table_rows} * kEmbeddingWidth};
+}
+
+CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
+                    const std::vector<ScoredCandidate> &list, const SelectionOptions &options,
+                    Clock::time_point until, const RunControl &control) {
+  CostModel cost(ShapeOf(data, plan));
+  const Interrupt interrupt(control, until);
+  const Interrupt only_cancel(control);
+  for (const HiddenWidths *widths : Samples(data, list, options)) {
+    if (cost.measured() && interrupt.TimeIsUp()) break;
+    Trainer trainer(data, plan,
+                    {.widths = *widths, .encoding = options.encoding, .seed = options.seed});
+    std::int64_t steps = 0;
+    const auto train = [&](const Interrupt &by) {
+      const Clock::time_point start = Clock::now();
+      trainer.Train(1, by);
+      if (++steps > kWarmUpSteps) cost.Learn(*widths, 1, SecondsSince(start));
+    };
+    try {
+      while (steps < kWarmUpSteps + kMeasuredSteps && !trainer.diverged()) {
+        train(cost.measured() ? interrupt : only_cancel);
+      }
+    } catch (const TimeUp &) {
+      break;
+    }
+  }
+  return cost;
+}
+
+Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
+                  const SelectionOptions &options, const CostModel &cost, double seconds) {
+  const bool fixed = options.plan_is_fixed();
+  const std::unique_ptr<Proposer> proposer = MakeListProposer(list, options);
+  const std::unique_ptr<Strategy> strategy = MakeStrategy(options, proposer.get());
+  const auto look_rows = static_cast<std::int64_t>(data.split.valid.size());
+  const ForecastInput input{
+      .seconds = fixed ? std::numeric_limits<double>::infinity() : seconds,
+      .threads = options.threads,
+      .epoch_steps = EpochSteps(data),
+      .epochs_of_a_step = 1.0 / static_cast<double>(StepsOfAPass(data)),
+      .step_seconds = [&](const HiddenWidths &w) { return cost.TrainingStepSeconds(w); },
+      .look_seconds = [&](const HiddenWidths &w) { return cost.PredictionSeconds(w, look_rows); }};
+  return ForecastRefinement(input, strategy.get(), options.seed);
+}
+
+}  // namespace trails

@@ -1,0 +1,186 @@
+// What RefinementPhase tells its strategy, and what it reports at the end.
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "core/random.h"
+#include "core/refinement/forward.h"
+#include "core/refinement/refinement_phase.h"
+
+namespace trails {
+
+namespace {
+
+constexpr std::uint64_t kSeedPurpose = 12;
+constexpr double kStoreBytesPerSecond = 100e6;  // artefact to table, checksum and copy included
+constexpr double kFixedReserve = 0.02;          // seconds for what is too small to model
+constexpr double kFirstLookSeconds = 0.005;     // memory is taken for the first time
+constexpr double kReserveMargin = 1.3;          // test rows are colder than validation rows
+
+// Of the initial weights and the data order: the candidate's own whatever its place, so that each
+// function of the phase trains it alike; `draw` counts its new seeds from 1.
+std::uint64_t SeedOf(std::uint64_t seed, const HiddenWidths &widths, std::uint64_t draw) {
+  RandomStream stream = RandomStream::ForPurpose(seed, kSeedPurpose);
+  std::uint64_t mixed = stream.Next() + draw;
+  for (const std::int32_t width : widths) {
+    mixed = RandomStream(mixed + static_cast<std::uint64_t>(width)).Next();
+  }
+  return mixed;
+}
+
+void CheckMemory(const Dataset &data, const std::vector<ScoredCandidate> &list,
+                 const SelectionOptions &options) {
+  if (options.memory_limit_bytes == 0) return;
+  std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
+  for (const ScoredCandidate &candidate : list) {
+    smallest = std::min(smallest, Trainer::Bytes(data, candidate.widths));
+  }
+  if (data.rows.bytes() + smallest <= options.memory_limit_bytes) return;
+  throw Error(
+      ErrorKind::kLimit, "memory limit is too small to train a candidate",
+      fmt::format("The data set and the smallest candidate need {} MB; "
+                  "trails.memory_limit is {} MB.",
+                  ((data.rows.bytes() + smallest) >> 20) + 1, options.memory_limit_bytes >> 20),
+      "Raise trails.memory_limit, leave out columns with many distinct values, or set "
+      "\"max_ids\" in options.");
+}
+
+}  // namespace
+
+RefinementPhase::RefinementPhase(const Dataset &data, const kernels::FieldPlan &plan,
+                                 const std::vector<ScoredCandidate> &list, Strategy *strategy,
+                                 bool with_floor, const SelectionOptions &options,
+                                 const RunControl &control)
+    : data_(data),
+      plan_(plan),
+      list_(list),
+      strategy_(strategy),
+      options_(options),
+      control_(control),
+      valid_labels_(LabelsOf(data, data.split.valid)),
+      pass_steps_(StepsOfAPass(data)),
+      epoch_steps_(EpochSteps(data)),
+      floor_wanted_(with_floor),
+      cost_(ShapeOf(data, plan)) {
+  CheckMemory(data, list, options);
+}
+
+std::int32_t RefinementPhase::Enter(const Proposal &proposal) {
+  const auto number = static_cast<std::int32_t>(contenders_.size());
+  std::uint64_t draw = 0;
+  if (proposal.origin >= 0) {
+    for (const Contender &other : contenders_) draw += other.widths == proposal.widths;
+  }
+  Contender contender;
+  contender.number = number;
+  contender.widths = proposal.widths;
+  contender.dropout = proposal.dropout;
+  contender.origin = proposal.origin;
+  auto run = std::make_unique<ContenderRun>();
+  run->options = {.widths = proposal.widths,
+                  .encoding = options_.encoding,
+                  .dropout = proposal.dropout,
+                  .seed = SeedOf(options_.seed, proposal.widths, draw)};
+  run->bytes = Trainer::Bytes(data_, proposal.widths);
+  CandidateResult row;
+  row.architecture = ArchitectureName(proposal.widths);
+  row.params =
+      CountParameters(proposal.widths, plan_.fields * kEmbeddingWidth, data_.target.outputs());
+  row.dropout = proposal.dropout;
+  row.seed = run->options.seed;
+  contenders_.push_back(std::move(contender));
+  runs_.push_back(std::move(run));
+  result_.candidates.push_back(std::move(row));
+  return number;
+}
+
+void RefinementPhase::Drop(std::int32_t contender) {
+  At(contender).dropped = true;
+  runs_[static_cast<std::size_t>(contender)]->trainer.reset();
+}
+
+double RefinementPhase::SecondsLeft() const {
+  if (options_.plan_is_fixed()) return std::numeric_limits<double>::infinity();
+  return std::max(0.0, std::chrono::duration<double>(Until() - Clock::now()).count());
+}
+
+double RefinementPhase::StepSeconds(const HiddenWidths &widths) const {
+  return cost_.TrainingStepSeconds(widths);
+}
+
+bool RefinementPhase::Fits(const HiddenWidths &widths) const {
+  if (options_.memory_limit_bytes == 0) return true;
+  std::int64_t used = data_.rows.bytes() + Trainer::Bytes(data_, widths);
+  for (std::size_t i = 0; i < contenders_.size(); ++i) {
+    if (!contenders_[i].dropped) used += runs_[i]->bytes;
+  }
+  return used <= options_.memory_limit_bytes;
+}
+
+double RefinementPhase::LookSeconds(const HiddenWidths &widths) const {
+  return cost_.PredictionSeconds(widths, std::ssize(valid_labels_));
+}
+
+double RefinementPhase::LookSecondsOf(std::int32_t contender) const {
+  const ContenderRun &run = *runs_[static_cast<std::size_t>(contender)];
+  if (run.look_seconds > 0) return run.look_seconds;
+  return kFirstLookSeconds + LookSeconds(run.options.widths);
+}
+
+Clock::time_point RefinementPhase::Until() const {
+  // What comes after: the members' test predictions, spread over the threads, and the artefact.
+  double row_seconds = 0;
+  double longest = 0;
+  std::int64_t bytes = 0;
+  for (const Finalist &finalist : result_.finalists) {
+    row_seconds += finalist.seconds_per_row;
+    longest = std::max(longest, finalist.seconds_per_row);
+    bytes += NetworkBytes(finalist.network);
+  }
+  const double judging = static_cast<double>(data_.split.test.size()) *
+                         std::max(row_seconds / options_.threads, longest);
+  const std::chrono::duration<double> reserve(kFixedReserve + kReserveMargin * judging +
+                                              static_cast<double>(bytes) / kStoreBytesPerSecond);
+  return control_.deadline - std::chrono::duration_cast<Clock::duration>(reserve);
+}
+
+RefinementResult RefinementPhase::Report() {
+  if (control_.finish != nullptr && control_.finish->load()) result_.stopped_early = true;
+  result_.first_rung = strategy_->first_candidates();
+  result_.first_epochs = strategy_->first_steps() / static_cast<double>(epoch_steps_);
+  result_.calibration = cost_.Describe();
+  result_.steps = Steps();
+  return std::move(result_);
+}
+
+std::vector<PlanStep> RefinementPhase::Steps() const {
+  std::vector<PlanStep> steps;
+  const auto add = [&](std::string name, double seconds) {
+    PlanStep step;
+    step.name = std::move(name);
+    step.seconds = seconds;
+    steps.push_back(std::move(step));
+  };
+  add("calibration", calibration_seconds_ / options_.threads);
+  if (floor_seconds_ > 0) add("floor", floor_seconds_ / options_.threads);
+  for (const auto &[key, tally] : tallies_) {
+    add(StepName(key.first, key.second), tally.thread_seconds / options_.threads);
+    steps.back().models = std::ssize(tally.steps);
+    double passes = 0;
+    for (const auto &[contender, behind] : tally.steps) passes += Passes(behind);
+    steps.back().epochs = passes / static_cast<double>(tally.steps.size());
+  }
+  for (const PlanStep &planned : forecast_.steps) {
+    const auto same = std::find_if(steps.begin(), steps.end(),
+                                   [&](const PlanStep &s) { return s.name == planned.name; });
+    if (same != steps.end()) {
+      same->planned_seconds = planned.planned_seconds;
+    } else {
+      steps.push_back(planned);
+    }
+  }
+  return steps;
+}
+
+}  // namespace trails

@@ -1,0 +1,296 @@
+#include "core/refinement/refinement_phase.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "core/refinement/floor.h"
+#include "core/refinement/forward.h"
+#include "core/refinement/multiply.h"
+
+namespace trails {
+
+namespace {
+
+constexpr double kFloorShare = 0.08;  // of the budget, for the linear model
+constexpr auto kLeastFloorTime = std::chrono::milliseconds(20);  // even when the time is up
+constexpr double kShortLookSeconds = 0.05;
+constexpr double kCalibrationShare = 0.02;       // of the budget
+constexpr double kMostCalibrationSeconds = 0.3;  // more tells no more
+constexpr auto kLongestWait = std::chrono::milliseconds(20);
+
+Clock::duration Seconds(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+RefinementResult RefinementPhase::Run() {
+  {
+    std::vector<std::jthread> threads;
+    try {
+      for (std::int32_t t = 1; t < options_.threads; ++t) {
+        threads.emplace_back([this] { WorkUntilEnded(); });
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      failure_ = std::current_exception();
+    }
+    WorkUntilEnded();
+  }
+  if (failure_) std::rethrow_exception(failure_);
+  return Report();
+}
+
+void RefinementPhase::WorkUntilEnded() noexcept {
+  try {
+    const EngineThreadScope scope;
+    while (const std::optional<Task> task = NextTask()) Execute(*task);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::current_exception();
+  }
+  changed_.notify_all();
+}
+
+std::optional<RefinementPhase::Task> RefinementPhase::NextTask() {
+  std::unique_lock lock(mutex_);
+  while (!failure_ && !ended_) {
+    if (floor_wanted_) {
+      floor_wanted_ = false;
+      return Task{Work::kFloor, {}};
+    }
+    if (Interrupt(control_, Until()).TimeIsUp()) break;
+    if (calibration_ == Calibration::kNone) {
+      calibration_ = Calibration::kRunning;
+      return Task{Work::kCalibrate, {}};
+    }
+    if (calibration_ == Calibration::kDone) {
+      if (std::optional<Task> task = NextAssignment()) return task;
+      const bool training = std::any_of(contenders_.begin(), contenders_.end(),
+                                        [](const Contender &c) { return c.busy; });
+      if (!training) break;
+    }
+    changed_.wait_for(lock, kLongestWait);
+    if (control_.stop.stop_requested()) {
+      throw Error(ErrorKind::kCancelled, "model selection was cancelled");
+    }
+  }
+  ended_ = true;
+  return std::nullopt;
+}
+
+std::optional<RefinementPhase::Task> RefinementPhase::NextAssignment() {
+  const std::optional<Assignment> assignment = strategy_->Next(this);
+  if (!assignment) return std::nullopt;
+  Contender &contender = At(assignment->contender);
+  if (contender.busy || contender.diverged || contender.dropped ||
+      assignment->until <= contender.steps) {
+    throw Error(ErrorKind::kInternal, fmt::format("contender {} cannot train to {} mini-batches",
+                                                  assignment->contender, assignment->until));
+  }
+  contender.busy = true;
+  if (assignment->stage != Stage::kSeeds) {
+    control_.progress->rung.store(assignment->rung, std::memory_order_relaxed);
+  }
+  return Task{Work::kTrain, *assignment};
+}
+
+void RefinementPhase::Execute(const Task &task) {
+  const Clock::time_point start = Clock::now();
+  try {
+    switch (task.work) {
+      case Work::kFloor: TrainFloor(); break;
+      case Work::kCalibrate: Calibrate(); break;
+      case Work::kTrain: Train(task.assignment); break;
+    }
+  } catch (const TimeUp &) {
+    // NextTask sees the same clock and ends.
+  }
+  const std::lock_guard lock(mutex_);
+  switch (task.work) {
+    case Work::kFloor: floor_seconds_ = SecondsSince(start); break;
+    case Work::kCalibrate:
+      calibration_seconds_ = SecondsSince(start);
+      calibration_ = Calibration::kDone;
+      break;
+    case Work::kTrain: {
+      const Assignment &assignment = task.assignment;
+      At(assignment.contender).busy = false;
+      Tally &tally = TallyOf(assignment);
+      tally.thread_seconds += SecondsSince(start) * assignment.threads;
+      tally.steps[assignment.contender] = At(assignment.contender).steps;
+      break;
+    }
+  }
+  changed_.notify_all();
+}
+
+void RefinementPhase::TrainFloor() {
+  Clock::time_point until;
+  {
+    const std::lock_guard lock(mutex_);
+    until = Until();
+    if (!options_.plan_is_fixed()) {
+      until = std::min(until, Clock::now() + Seconds(control_.budget_seconds() * kFloorShare));
+    }
+    until = std::max(until, Clock::now() + kLeastFloorTime);
+  }
+  Finalist floor = trails::TrainFloor(data_, plan_, valid_labels_, options_.seed, until, control_);
+  const std::lock_guard lock(mutex_);
+  result_.floor = std::move(floor);
+}
+
+void RefinementPhase::Calibrate() {
+  const double share =
+      std::min(kCalibrationShare * control_.budget_seconds(), kMostCalibrationSeconds);
+  CostModel cost =
+      trails::Calibrate(data_, plan_, list_, options_, Clock::now() + Seconds(share), control_);
+  double left = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    left = SecondsLeft();
+  }
+  Forecast forecast = Foretell(data_, list_, options_, cost, left);
+  const std::lock_guard lock(mutex_);
+  cost_ = cost;
+  forecast_ = std::move(forecast);
+}
+
+void RefinementPhase::Train(const Assignment &assignment) {
+  ContenderRun *run = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    run = runs_[static_cast<std::size_t>(assignment.contender)].get();
+  }
+  const double loss = TrainSteps(assignment, run);
+  if (run->trainer->diverged()) {
+    const std::lock_guard lock(mutex_);
+    Diverged(&At(assignment.contender));
+    return;
+  }
+  if (run->trainer->lost()) throw TimeUp();
+  JudgeContender(assignment, loss);
+}
+
+double RefinementPhase::TrainSteps(const Assignment &assignment, ContenderRun *run) {
+  if (!run->trainer) {
+    run->trainer = std::make_unique<Trainer>(data_, plan_, run->options);
+    const std::lock_guard lock(mutex_);
+    ++result_.trained;
+    control_.progress->candidates_trained.store(result_.trained, std::memory_order_relaxed);
+  }
+  run->trainer->UseThreads(assignment.threads);
+  const std::int64_t before = run->trainer->steps();
+  const Clock::time_point start = Clock::now();
+  Clock::time_point until;
+  {
+    // Time for a last look at what the steps have bought.
+    const std::lock_guard lock(mutex_);
+    until = Until() - Seconds(1.2 * LookSecondsOf(assignment.contender));
+  }
+  double loss = std::nan("");
+  bool time_is_up = false;
+  try {
+    loss = run->trainer->Train(assignment.until - before, Interrupt(control_, until));
+  } catch (const TimeUp &) {
+    time_is_up = true;
+  }
+  const double seconds = SecondsSince(start);
+  const std::int64_t done = run->trainer->steps() - before;
+  const std::lock_guard lock(mutex_);
+  At(assignment.contender).steps = run->trainer->steps();
+  run->seconds += seconds * assignment.threads;
+  if (assignment.threads == 1) cost_.Learn(run->options.widths, done, seconds);
+  if (time_is_up && done == 0) throw TimeUp();
+  return loss;
+}
+
+void RefinementPhase::JudgeContender(const Assignment &assignment, double loss) {
+  std::optional<Interrupt> interrupt;
+  ContenderRun *run = nullptr;
+  {
+    // The first network of all is what the budget bought: a short look at it comes before the
+    // clock.
+    const std::lock_guard lock(mutex_);
+    run = runs_[static_cast<std::size_t>(assignment.contender)].get();
+    if (result_.finalists.empty() && LookSecondsOf(assignment.contender) < kShortLookSeconds) {
+      interrupt.emplace(control_);
+    } else {
+      interrupt.emplace(control_, Until());
+    }
+  }
+  const Clock::time_point start = Clock::now();
+  Finalist now{.candidate = assignment.contender,
+               .valid = 0,
+               .network = run->trainer->Fold(),
+               .predictions = {}};
+  now.predictions = PredictRows(data_, plan_, now.network, data_.split.valid, *interrupt);
+  now.valid = Judge(data_.metric, now.predictions, data_.target.outputs(), valid_labels_);
+  AddLook(assignment, loss, SecondsSince(start), std::move(now));
+}
+
+void RefinementPhase::AddLook(const Assignment &assignment, double loss, double seconds,
+                              Finalist now) {
+  const bool finite = std::all_of(now.predictions.begin(), now.predictions.end(),
+                                  [](float p) { return std::isfinite(p); });
+  const std::lock_guard lock(mutex_);
+  Contender &contender = At(assignment.contender);
+  if (!finite) {
+    Diverged(&contender);
+    return;
+  }
+  const ContenderRun &run = *runs_[static_cast<std::size_t>(assignment.contender)];
+  runs_[static_cast<std::size_t>(assignment.contender)]->look_seconds = seconds;
+  now.seconds_per_row = seconds / static_cast<double>(valid_labels_.size());
+  CandidateResult &row = result_.candidates[static_cast<std::size_t>(assignment.contender)];
+  row.rung = std::max(row.rung, assignment.rung);
+  row.epochs = run.trainer->epochs();
+  row.seconds = run.seconds;
+  result_.epochs.push_back({.candidate = assignment.contender,
+                            .rung = assignment.rung,
+                            .epoch = row.epochs,
+                            .train_loss = loss,
+                            .metric = now.valid,
+                            .seconds = control_.elapsed_seconds()});
+  control_.progress->epochs.fetch_add(1, std::memory_order_relaxed);
+  const double merit = HigherIsBetter(data_.metric) ? now.valid : -now.valid;
+  contender.looks.push_back({contender.steps, merit});
+  if (!IsBetter(data_.metric, now.valid, row.metric)) return;
+  row.metric = now.valid;
+  contender.merit = merit;
+  contender.best_steps = contender.steps;
+  const bool good_enough =
+      options_.stop_at && !IsBetter(data_.metric, *options_.stop_at, now.valid);
+  KeepFinalist(std::move(now));
+  control_.progress->best.store(result_.finalists.front().valid, std::memory_order_relaxed);
+  if (good_enough) result_.stopped_early = ended_ = true;
+}
+
+RefinementPhase::Tally &RefinementPhase::TallyOf(const Assignment &assignment) {
+  return tallies_[{assignment.stage, assignment.stage == Stage::kRung ? assignment.rung : 0}];
+}
+
+void RefinementPhase::Diverged(Contender *contender) {
+  contender->diverged = true;
+  ++result_.diverged;
+}
+
+void RefinementPhase::KeepFinalist(Finalist finalist) {
+  std::vector<Finalist> &list = result_.finalists;
+  std::erase_if(list, [&](const Finalist &f) { return f.candidate == finalist.candidate; });
+  const auto place = std::find_if(list.begin(), list.end(), [&](const Finalist &f) {
+    return IsBetter(data_.metric, finalist.valid, f.valid) ||
+           (finalist.valid == f.valid && finalist.candidate < f.candidate);
+  });
+  list.insert(place, std::move(finalist));
+  if (list.size() > kMostMembers) list.pop_back();
+}
+
+}  // namespace trails
