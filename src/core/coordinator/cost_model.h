@@ -15,9 +15,10 @@ namespace trails {
 // The work in one mini-batch of training, or of prediction.
 struct StepWork {
   double batches = 1;        // calls, allocations, the loop itself
-  double slots = 0;          // embedding rows gathered, and their gradients scattered
+  double slots = 0;          // embedding rows gathered, and their gradients scattered; and inputs,
+                             // each as three tenths of a row
   double units = 0;          // outputs of hidden layers: batch norm, ReLU, dropout
-  double multiply_adds = 0;  // of the matrix products, forward and backward
+  double multiply_adds = 0;  // of the matrix products, forward and backward, no side below 32
   double parameters = 0;     // that the optimiser and the average pass over, embedding included
 };
 

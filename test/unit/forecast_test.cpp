@@ -1,0 +1,148 @@
+// The forecast of a refinement phase against what its strategy would do.
+#include "core/coordinator/forecast.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/coordinator/cost_model.h"
+#include "core/coordinator/single_training.h"
+#include "core/coordinator/timed_halving.h"
+#include "sample_field.h"
+
+namespace trails {
+namespace {
+
+ForecastInput Input(double seconds, std::int32_t threads) {
+  return {.seconds = seconds,
+          .threads = threads,
+          .epoch_steps = 100,
+          .epochs_of_a_step = 0.005,
+          .step_seconds = [](const HiddenWidths &widths) { return 1e-5 * widths.front(); },
+          .look_seconds = [](const HiddenWidths &widths) { return 1e-4 * widths.front(); }};
+}
+
+const PlanStep *Find(const Forecast &forecast, const std::string &name) {
+  for (const PlanStep &step : forecast.steps) {
+    if (step.name == name) return &step;
+  }
+  return nullptr;
+}
+
+double Sum(const Forecast &forecast) {
+  double seconds = 0;
+  for (const PlanStep &step : forecast.steps) seconds += step.planned_seconds;
+  return seconds;
+}
+
+// Counts how often the strategy is asked, and keeps the thread seconds that it gives out.
+class Counted final : public Strategy {
+ public:
+  explicit Counted(Strategy *strategy) : strategy_(strategy) {}
+  std::optional<Assignment> Next(ContenderField *field) override {
+    ++asked;
+    std::optional<Assignment> work = strategy_->Next(field);
+    if (!work) return work;
+    const Contender &contender = field->contenders()[static_cast<std::size_t>(work->contender)];
+    EXPECT_FALSE(contender.busy || contender.dropped);
+    const double seconds =
+        static_cast<double>(work->until - contender.steps) * field->StepSeconds(contender.widths) +
+        field->LookSeconds(contender.widths);
+    EXPECT_LE(seconds / SpeedOfThreads(work->threads), field->SecondsLeft() * (1 + 1e-9));
+    return work;
+  }
+  std::int64_t first_candidates() const override { return strategy_->first_candidates(); }
+  double first_steps() const override { return strategy_->first_steps(); }
+
+  std::int64_t asked = 0;
+
+ private:
+  Strategy *strategy_;
+};
+
+TEST(Forecast, AddsUpToTheTime) {
+  for (const std::int32_t threads : {1, 2, 16}) {
+    for (const double seconds : {5.0, 60.0, 300.0}) {
+      SCOPED_TRACE(testing::Message() << threads << " threads, " << seconds << " s");
+      SampleProposer proposer(100);
+      const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
+      Counted strategy(halving.get());
+      const Forecast forecast = ForecastRefinement(Input(seconds, threads), &strategy, 1);
+      EXPECT_LE(Sum(forecast), seconds * (1 + 1e-9));
+      EXPECT_GE(Sum(forecast), 0.95 * seconds);
+      EXPECT_LT(strategy.asked, 6000);
+      EXPECT_EQ(forecast.k, strategy.first_candidates());
+      EXPECT_DOUBLE_EQ(forecast.u, strategy.first_steps() / 100);
+    }
+  }
+}
+
+TEST(Forecast, NamesTheRungs) {
+  SampleProposer proposer(100);
+  const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
+  const Forecast forecast = ForecastRefinement(Input(60, 2), halving.get(), 1);
+  ASSERT_GE(forecast.steps.size(), 3u);
+  EXPECT_EQ(forecast.steps[0].name, "rung 1");
+  EXPECT_EQ(forecast.steps[0].models, 24);
+  EXPECT_DOUBLE_EQ(forecast.steps[0].epochs, halving->first_steps() * 0.005);
+  EXPECT_EQ(forecast.steps[1].name, "rung 2");
+  EXPECT_EQ(forecast.steps[1].models, 8);
+  EXPECT_DOUBLE_EQ(forecast.steps[1].epochs, 2 * halving->first_steps() * 0.005);
+  EXPECT_EQ(forecast.steps[2].name, "rung 3");
+  EXPECT_EQ(forecast.steps[2].models, 4);
+  for (const PlanStep &step : forecast.steps) EXPECT_TRUE(std::isnan(step.seconds));
+}
+
+TEST(Forecast, IsTheSameForTheSameSeed) {
+  std::vector<double> sums;
+  for (const std::uint64_t seed : {1, 1, 2}) {
+    SampleProposer proposer(100);
+    const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
+    const Forecast forecast = ForecastRefinement(Input(60, 2), halving.get(), seed);
+    const PlanStep *const rung = Find(forecast, "rung 2");
+    ASSERT_NE(rung, nullptr);
+    sums.push_back(rung->planned_seconds);
+  }
+  EXPECT_EQ(sums[0], sums[1]);
+  EXPECT_NE(sums[0], sums[2]);  // other candidates win
+}
+
+TEST(Forecast, TakesNewSeedsToGoOn) {
+  SampleProposer proposer(100);
+  SelectionOptions options;
+  options.max_epochs = 8;
+  const std::unique_ptr<Strategy> halving = MakeTimedHalving(options, &proposer);
+  Counted strategy(halving.get());
+  const Forecast forecast = ForecastRefinement(Input(3600, 4), &strategy, 1);
+  EXPECT_LT(strategy.asked, 1000);
+  EXPECT_NEAR(Sum(forecast), 3600, 1);
+  const PlanStep *const seeds = Find(forecast, "seeds");
+  ASSERT_NE(seeds, nullptr);
+  EXPECT_GT(seeds->planned_seconds, 3000);
+  // At most 8 epochs of 100 mini-batches, on average of 50 eighths of a millisecond.
+  const double one = seeds->planned_seconds * 4 / static_cast<double>(seeds->models);
+  EXPECT_GT(one, 0.01);
+  EXPECT_LT(one, 8 * (100 * 1e-5 + 1e-4) * 800);
+}
+
+TEST(Forecast, ForetellsAFixedTrainingWithoutATime) {
+  ForecastInput input = Input(std::numeric_limits<double>::infinity(), 4);
+  const std::unique_ptr<Strategy> single = MakeSingleTraining({.widths = {100}}, 1000);
+  const Forecast forecast = ForecastRefinement(input, single.get(), 1);
+  ASSERT_EQ(forecast.steps.size(), 1u);
+  EXPECT_EQ(forecast.steps[0].name, "final training");
+  EXPECT_EQ(forecast.steps[0].models, 1);
+  EXPECT_DOUBLE_EQ(forecast.steps[0].epochs, 5);
+  // 1,000 mini-batches of 1 ms on four threads, looks of 10 ms after each eighth.
+  EXPECT_NEAR(forecast.steps[0].planned_seconds, 1.0 / SpeedOfThreads(4) + 8 * 0.01, 1e-9);
+}
+
+TEST(Forecast, IsEmptyWithoutTime) {
+  SampleProposer proposer(100);
+  const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
+  EXPECT_TRUE(ForecastRefinement(Input(1e-7, 1), halving.get(), 1).steps.empty());
+}
+
+}  // namespace
+}  // namespace trails
