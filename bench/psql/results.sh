@@ -16,6 +16,7 @@ results_open() {
     results=$(mktemp)
     trap 'rm -f "$results"' EXIT
   fi
+  mkdir -p "$(dirname "$results")"
   if [ -s "$results" ]; then
     [ "$(grep -v '^#' "$results" | head -n 1)" = "$header" ] ||
       fail "$results has other columns than $*"
