@@ -1,3 +1,6 @@
+// The three proposers, and the dropout of candidates that no one learns.
+//
+// May touch: src/core/space, src/core/filtering, src/core/coordinator, src/core/random.h.
 #include "core/coordinator/proposer.h"
 
 #include <algorithm>
@@ -16,6 +19,8 @@ namespace {
 
 constexpr std::array<float, 3> kDropouts = {0.0f, 0.2f, 0.4f};
 constexpr std::uint64_t kDropoutPurpose = 11;
+// Draws of evolution that do not suit before it gives up for now: the space may be endless.
+constexpr int kMostUnsuited = 1'000;
 // Observations before a learned filter proposes. docs/benchmarks.md, "Filtering: learning".
 constexpr std::int64_t kLearnedAfter = 8;
 
@@ -113,7 +118,9 @@ class EvolutionProposer final : public Proposer {
       waiting_.erase(waiting);
       return Drawn(std::move(widths));
     }
-    while (std::optional<HiddenWidths> widths = sampler_->Propose()) {
+    for (int draw = 0; draw < kMostUnsuited; ++draw) {
+      std::optional<HiddenWidths> widths = sampler_->Propose();
+      if (!widths) break;
       if (suits(*widths)) return Drawn(std::move(*widths));
       waiting_.push_back(std::move(*widths));
     }

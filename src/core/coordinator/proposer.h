@@ -43,14 +43,15 @@ float DrawDropout(const SelectionOptions &options, const HiddenWidths &widths);
 std::unique_ptr<Proposer> MakeListProposer(const std::vector<ScoredCandidate> &list,
                                            const SelectionOptions &options);
 
-// The list's order first; as soon as enough was told, the learned filter's proposals (widths and
-// dropout together, but for a fixed options.dropout). `filter` must know the whole space; all must
-// outlive it.
+// The list's order first; as soon as the filter has 8 observations, of this run or of past ones,
+// its proposals (widths and dropout together, but for a fixed options.dropout). `filter` must know
+// the whole space; all must outlive it.
 std::unique_ptr<Proposer> MakeLearnedProposer(const std::vector<ScoredCandidate> &list,
                                               LearnedFilter *filter,
                                               const SelectionOptions &options);
 
-// Regularised evolution over options.space: samplers of src/core/filtering/sampler.h.
+// Regularised evolution over options.space: async_evolution of src/core/filtering/sampler.h. Looks
+// at no more than 1,000 new candidates for one that suits.
 std::unique_ptr<Proposer> MakeEvolutionProposer(const SelectionOptions &options);
 
 }  // namespace trails

@@ -1,13 +1,14 @@
 // A filter that learns from what was trained: a Gaussian process over the feature table of the
 // whole space, fitted to the order of the candidates that a run has trained so far.
 //
-// Targets are normal scores of ranks, so that no metric's scale matters. The kernel is the sum of a
-// linear and a squared exponential part over standardised features (feature_table.h, and the
-// dropout rate); its hyper-parameters are chosen by the marginal likelihood on a small grid.
-// Candidates of past runs count as observations with more noise, those of other tables with more
-// still. Proposals maximise the expected improvement over the best; candidates that are in training
-// count with their predicted mean (kriging believer), so that several threads get different ones.
-// Source: Rasmussen, Williams 2006; Ginsbourger et al. 2010. Cost: docs/benchmarks.md.
+// Targets are normal scores of ranks, so that no metric's scale matters; features are the columns
+// of the table and the dropout rate, standardised so that every number of layers counts alike.
+// Candidates that past runs trained on the same table count with twice the noise; those of other
+// tables did not help and are left out. Proposals maximise the expected improvement over the best
+// that is predicted of an observed one; candidates in training count with their predicted mean
+// (kriging believer), so that several threads get different ones.
+// Source: Rasmussen, Williams 2006; Ginsbourger et al. 2010. Choices and cost: docs/benchmarks.md,
+// "Filtering: learning".
 //
 // May touch: src/core/space, src/core/filtering, Eigen. Never Torch or PostgreSQL.
 #pragma once
@@ -34,8 +35,10 @@ struct LearnedProposal {
 // One thread at a time.
 class LearnedFilter {
  public:
-  // Candidates are those of `space`, features those of `table`, in CandidateAt's order. dropouts:
-  // the rates to choose from, not empty. Observations of options' past runs may be none.
+  // Candidates are those of `space`, features those of `table`, in CandidateAt's order. TFMEMs
+  // among them did not help: build it without scores. dropouts: the rates to choose from, not
+  // empty. Of `past` the first 80 of the same table that are in the space count. Throws
+  // Error(kInvalidArgument) for a past architecture that is none.
   LearnedFilter(const SearchSpace &space, FeatureTable table, std::vector<float> dropouts,
                 const std::vector<PastCandidate> &past, std::uint64_t seed);
   ~LearnedFilter();
@@ -44,15 +47,17 @@ class LearnedFilter {
   void Begin(std::int64_t candidate, float dropout);
   // How it did, higher is better, NaN when it diverged (it counts as the worst).
   void Tell(std::int64_t candidate, float dropout, double merit);
-  // Observations of this run.
-  std::int64_t told() const noexcept;
+  // Observations it can learn from: those of this run, and of past ones.
+  std::int64_t observations() const noexcept;
 
-  // The most promising candidate that was not begun and that `suits`, or nothing.
-  // Looks at the whole space up to 20,000 candidates, else at a fresh random 20,000 of it and the
-  // neighbours of the best. Same calls, same proposals.
+  // The most promising candidate that was not begun and that `suits`; nothing when there is none,
+  // or without an observation. Looks at the whole space up to 20,000 candidates, else at the
+  // neighbours of the best and a fresh random rest. Learns from the last 160 observations. Same
+  // calls, same proposals.
   std::optional<LearnedProposal> Propose(const std::function<bool(const HiddenWidths &)> &suits);
 
-  // Predicted normal scores of the candidates at one dropout rate; for tests and evidence.
+  // Predicted normal scores of the candidates at one dropout rate, 0 without an observation; for
+  // tests and evidence.
   std::vector<double> Predict(const std::vector<std::int64_t> &candidates, float dropout);
 
  private:
