@@ -171,13 +171,16 @@ std::vector<PlanStep> RefinementPhase::Steps() const {
     for (const auto &[contender, behind] : tally.steps) passes += Passes(behind);
     steps.back().epochs = passes / static_cast<double>(tally.steps.size());
   }
+  // A step that was planned and did not come stands where it would have come.
+  auto place = steps.begin();
   for (const PlanStep &planned : forecast_.steps) {
     const auto same = std::find_if(steps.begin(), steps.end(),
                                    [&](const PlanStep &s) { return s.name == planned.name; });
     if (same != steps.end()) {
       same->planned_seconds = planned.planned_seconds;
+      place = same + 1;
     } else {
-      steps.push_back(planned);
+      place = steps.insert(place == steps.begin() ? steps.end() : place, planned) + 1;
     }
   }
   return steps;
