@@ -2,7 +2,7 @@
 # Makes the virtual environment of the peers in build/peers, from the Python package index.
 #
 # Usage: bench/peers/setup.sh [torch]
-#   torch   PyTorch too, for trainer_torch.py: some 3 GB, since the package brings its CUDA libraries
+#   torch   PyTorch too, for trainer_torch.py: 4.5 GB, since the package brings its CUDA libraries
 # Takes a minute and 1.1 GB of disk; does nothing where everything is there. PYTHON names the
 # interpreter, default python3; 3.10 to 3.13 have packages of all peers.
 set -euo pipefail
