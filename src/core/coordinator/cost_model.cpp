@@ -13,7 +13,7 @@ namespace {
 
 // Seconds of a unit of each kind of work, in the order of Numbers: a least-squares fit of the
 // relative errors over the architectures of bench/micro/cost_model_bench.
-constexpr std::array<double, 5> kBuiltIn = {5e-6, 3.6e-9, 4.9e-10, 1.48e-11, 3e-10};
+constexpr std::array<double, 5> kBuiltIn = {5e-6, 3.7e-9, 7.5e-10, 1.5e-11, 2e-10};
 
 // A look gathers without scattering, adds a bias without a batch norm, and multiplies forward only.
 constexpr double kGatherShare = 0.4;
