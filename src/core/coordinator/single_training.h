@@ -9,7 +9,9 @@
 
 namespace trails {
 
-// `steps` mini-batches, >= 1, a look after each epoch or eighth of the way.
+// `steps` mini-batches, >= 1, a look after each epoch, or when a quarter more is behind it where
+// that is longer: however many are asked for, its best moment is seen, and so is a metric that is
+// good enough.
 std::unique_ptr<Strategy> MakeSingleTraining(Proposal proposal, std::int64_t steps);
 
 }  // namespace trails

@@ -1,0 +1,51 @@
+// The strategy that trains one candidate: when it looks, and where it ends.
+#include "core/coordinator/single_training.h"
+
+#include <gtest/gtest.h>
+
+#include "sample_field.h"
+
+namespace trails {
+namespace {
+
+std::vector<std::int64_t> Looks(std::int64_t steps, std::int64_t epoch_steps) {
+  SampleField field(4, epoch_steps, [](const Contender &, std::int64_t) { return 0.5; });
+  const std::unique_ptr<Strategy> strategy = MakeSingleTraining({.widths = {64, 32}}, steps);
+  std::vector<std::int64_t> looks;
+  for (const Carried &carried : CarryOut(strategy.get(), &field)) {
+    EXPECT_EQ(carried.work.threads, 4);
+    EXPECT_EQ(carried.work.stage, Stage::kFinal);
+    looks.push_back(carried.work.until);
+  }
+  EXPECT_EQ(field.contenders().size(), 1u);
+  return looks;
+}
+
+TEST(SingleTraining, LooksAfterEachEpochAndAtTheEnd) {
+  EXPECT_EQ(Looks(1, 100), (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(Looks(100, 100), (std::vector<std::int64_t>{100}));
+  EXPECT_EQ(Looks(300, 100), (std::vector<std::int64_t>{100, 200, 300}));
+  EXPECT_EQ(Looks(340, 100), (std::vector<std::int64_t>{100, 200, 340}));
+}
+
+// The first look does not wait for a share of what is asked for.
+TEST(SingleTraining, LooksEarlyHoweverLongItTrains) {
+  const std::vector<std::int64_t> looks = Looks(10'000'000, 100);
+  EXPECT_EQ(looks.front(), 100);
+  EXPECT_EQ(looks.back(), 10'000'000);
+  EXPECT_LT(looks.size(), 100u);
+  for (std::size_t i = 1; i + 1 < looks.size(); ++i) {
+    EXPECT_LE(looks[i] - looks[i - 1], std::max<std::int64_t>(100, looks[i - 1] / 2)) << i;
+  }
+}
+
+TEST(SingleTraining, EndsWhenItDiverges) {
+  SampleField field(1, 10, [](const Contender &, std::int64_t steps) {
+    return steps >= 20 ? std::numeric_limits<double>::quiet_NaN() : 0.5;
+  });
+  const std::unique_ptr<Strategy> strategy = MakeSingleTraining({.widths = {8}}, 1000);
+  EXPECT_EQ(CarryOut(strategy.get(), &field).size(), 2u);
+}
+
+}  // namespace
+}  // namespace trails
