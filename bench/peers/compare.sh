@@ -7,7 +7,8 @@
 #   SYSTEM     trails, lightgbm, xgboost, catboost, flaml, autogluon (all by default), linear
 #   TABLE      all ten by default
 #   SEED       default '0 1 2'
-#   ARGUMENTS  further arguments of model_selection
+#   ARGUMENTS  further arguments of model_selection; without options among them earlier runs are not
+#              looked at
 #   FILE       keeps a row for each run; those that are there already are not run again
 # trails reads a table of the server, the peers the CSV it was loaded from. Runs of one table and seed
 # follow each other, so that what else the machine does meets all systems. bench/peers/setup.sh must
@@ -45,7 +46,7 @@ ours() {
   local begun=$EPOCHREALTIME said
   said=$(ask "SELECT format(E'%s\t%s\t%s', metric, valid, test)
     FROM trails.model_selection('$source', '$target', split => 'split', budget => '$1 s',
-      seed => $2, model_name => 'compare'$arguments$more)") || return
+      seed => $2, model_name => 'compare'$(afresh "$arguments$more"))") || return
   # The session is inside, as a peer's start is.
   printf '%s\t%s\n' "$said" \
     "$(awk -v from="$begun" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.2f", to - from }')"

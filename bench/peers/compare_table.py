@@ -104,7 +104,7 @@ def main():
         if not tests:
             continue
         print(f"\n### {budget} s\n\nOn the test rows, mean and standard deviation over"
-              f" {len(seeds)} seeds:\n")
+              f" the seeds {', '.join(seeds)}:\n")
         metric_table(tests, metrics, tables, systems)
         standings(tests, metrics, tables, systems)
         print("\nSeconds taken, reading and starting included:\n")

@@ -5,6 +5,7 @@
 # Usage: bench/psql/anytime.sh [-b SECONDS] [-m 'METHOD...'] [-t 'TABLE...'] [-s 'SEED...'] [-o FILE]
 #   SECONDS  the budget of each selection, default 60
 #   METHOD   learned      the first rung's results propose further candidates
+#            history      learned, and knows what runs before it found, those of this bench too
 #            random       no filter: candidates of a random order
 #            evolution    regularised evolution on trained metrics, the papers' baseline
 #            only_filter  no refinement: the best candidate by express_flow, trained alone
@@ -46,6 +47,7 @@ way() {
   case $1 in
     learned | random) echo "tfmem => '$1'" ;;
     evolution) echo "tfmem => 'random', refinement => 'evolution'" ;;
+    history) echo "tfmem => 'learned', options => '{\"history\": true}'" ;;
     only_filter) echo "tfmem => 'express_flow', options => '{\"only_filter\": true}'" ;;
     *)
       [ "$(ask "SELECT count(*) FROM trails.tfmems WHERE name = '$1'")" = 1 ] ||
@@ -88,7 +90,7 @@ for table in $tables; do
       method_arguments=$(way "$method")
       run=$(ask "SELECT run_id FROM trails.model_selection('$source', '$target', split => 'split',
                    budget => '$budget s', seed => $seed, space => '$(space_of "$table")',
-                   model_name => 'anytime'$arguments, $method_arguments)")
+                   model_name => 'anytime'$(afresh "$arguments, $method_arguments"))")
       row=$(ask "SELECT format(E'%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s', metric, floor_valid,
                    valid, test, floor, seconds, candidates_trained, (${curve//RUN/$run}))
                  FROM trails.run WHERE run_id = $run")

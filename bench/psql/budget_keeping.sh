@@ -6,7 +6,8 @@
 #   SECONDS    budgets, default '2 5 10 30 60'
 #   TABLE      default 'adult diabetes frappe kddcup99 california'
 #   SEED       default '0 1 2 3 4'
-#   ARGUMENTS  further arguments of model_selection, as in "tfmem => 'learned'"
+#   ARGUMENTS  further arguments of model_selection, as in "tfmem => 'learned'"; without options among
+#              them earlier runs are not looked at
 #   FILE       keeps a row for each selection; those that are there already are not run again
 # Each selection has a session of its own, which opens LibTorch within the budget. Takes the sum of
 # the budgets times tables times seeds: 45 minutes for the defaults.
@@ -40,7 +41,7 @@ selection() {
     --command='\timing on' --command="SELECT format(E'%s\t%s\t%s\t%s\t%s\t%s',
         round(seconds::numeric, 3), over_budget_ms, candidates_trained, metric, valid, test)
       FROM trails.model_selection('$source', '$target', split => 'split', budget => '$1 s',
-        seed => $2, model_name => 'budget_keeping'$arguments$more)") ||
+        seed => $2, model_name => 'budget_keeping'$(afresh "$arguments$more"))") ||
     fail "the selection failed: $table, budget $1 s, seed $2"
   wall_ms=$(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' <<<"$out")
   said=$(grep -v '^Time: ' <<<"$out" | tail -n 1)

@@ -5,7 +5,8 @@
 # Usage: bench/psql/real_tables.sh [-b BUDGET,...] [-s 'SEED...'] [-a ARGUMENTS] [-o FILE] [TABLE...]
 #   BUDGET     an interval, default '30 s'; several are separated by commas, as in '10 s, 1 min'
 #   SEED       default 0
-#   ARGUMENTS  further arguments of model_selection, as in "tfmem => 'synflow'"
+#   ARGUMENTS  further arguments of model_selection, as in "tfmem => 'synflow'"; without options among
+#              them earlier runs are not looked at
 #   FILE       keeps a row for each selection; those that are there already are not run again
 #   TABLE      all ten by default
 # The CSV files are those of scripts/load.sh (TRAILS_DATA names another folder).
@@ -73,7 +74,7 @@ for table in "${tables[@]}"; do
             round(valid::numeric, 4), round(test::numeric, 4), round(floor::numeric, 4),
             candidates_scored, candidates_trained, round(seconds::numeric, 2), over_budget_ms)
           FROM trails.model_selection('$source', '$target', split => 'split', budget => '$budget',
-            seed => $seed, model_name => 'bench_$table'$arguments$more)")"
+            seed => $seed, model_name => 'bench_$table'$(afresh "$arguments$more"))")"
         tell "$table, $budget, seed $seed"
       fi
       line=$(selected "$budget" "$table" "$seed")

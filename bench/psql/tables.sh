@@ -30,3 +30,12 @@ prepare_table() {
          SELECT *, readmitted <> 'NO' AS readmitted_any FROM diabetes"
   fi
 }
+
+# afresh ARGUMENTS: these arguments of model_selection, and that it must not look at earlier runs: else
+# a bench would find the answers of its own seeds before. Not where they say what options there are.
+afresh() {
+  case $1 in
+    *options*) echo "$1" ;;
+    *) echo "$1, options => '{\"history\": false}'" ;;
+  esac
+}

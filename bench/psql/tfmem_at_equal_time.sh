@@ -42,7 +42,7 @@ for table in $tables; do
       lines+=$(ask "SELECT concat_ws(' ', '$tfmem', $seed, metric, valid, test, floor, candidates_trained)
                     FROM trails.model_selection('$source', '$target', split => 'split',
                       budget => '$budget', seed => $seed, tfmem => '$tfmem',
-                      model_name => 'equal_time'$arguments)")$'\n'
+                      model_name => 'equal_time'$(afresh "$arguments"))")$'\n'
     done
   done
   awk -v table="$table" -v tfmems="$*" '
