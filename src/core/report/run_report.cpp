@@ -64,7 +64,8 @@ std::string Tiles(const RunReport &run) {
       {"linear model, the floor", MetricText(run.floor)},
       {"scored", CountText(static_cast<double>(run.candidates_scored))},
       {"trained", CountText(static_cast<double>(run.candidates_trained))},
-      {std::isnan(run.budget_seconds) ? "no budget" : "of the budget", SecondsText(run.seconds)}};
+      {std::isnan(run.budget_seconds) ? "without a budget" : "of the budget below",
+       SecondsText(run.seconds)}};
   std::string html = "<div class=\"tiles\">\n";
   for (const auto &[label, value] : tiles) {
     fmt::format_to(std::back_inserter(html), "<div class=\"tile\"><b>{}</b><span>{}</span></div>\n",

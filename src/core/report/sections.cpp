@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
@@ -176,9 +177,13 @@ std::string RungTable(const RunReport &run) {
     double longest = 0;
     double best = kNoMetric;
   };
+  // New seeds are trained beside the rungs, and come last.
+  constexpr std::int32_t kSeeds = std::numeric_limits<std::int32_t>::max();
+  const std::vector<bool> further = FurtherSeeds(run);
   std::map<std::int32_t, Rung> rungs;
   for (const EpochResult &epoch : run.epochs) {
-    Rung &rung = rungs[epoch.rung];
+    const bool seed = further[static_cast<std::size_t>(epoch.candidate)];
+    Rung &rung = rungs[seed ? kSeeds : epoch.rung];
     rung.candidates.insert(epoch.candidate);
     rung.longest = std::max(rung.longest, epoch.epoch);
     if (IsBetter(run.metric, epoch.metric, rung.best)) rung.best = epoch.metric;
@@ -188,7 +193,8 @@ std::string RungTable(const RunReport &run) {
       "<th>best metric</th></tr>\n";
   for (const auto &[number, rung] : rungs) {
     fmt::format_to(std::back_inserter(table),
-                   "<tr><td>{}</td><td>{}</td><td>{:.3g}</td><td>{}</td></tr>\n", number + 1,
+                   "<tr><td>{}</td><td>{}</td><td>{:.3g}</td><td>{}</td></tr>\n",
+                   number == kSeeds ? "new seeds" : std::to_string(number + 1),
                    rung.candidates.size(), rung.longest, MetricText(rung.best));
   }
   return table + "</table>\n";
