@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use runs::Runs;
 
-my $nothing = '0|0|0|0|0|0';
+my $nothing = '0|0|0|0|0|0|0';
 my $node = start_node('lifecycle', allows_streaming => 1);
 create_sources($node);
 my $started = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
@@ -36,7 +36,7 @@ for my $phase (@phases)
 			is($node->safe_psql('postgres', 'SELECT count(*) FROM trails.candidate'),
 				299592, 'a run that was stored in time is whole');
 			$node->safe_psql('postgres',
-				'TRUNCATE trails.run, trails.candidate, trails.epoch, trails.model, trails.model_part');
+				'TRUNCATE trails.run, trails.step, trails.candidate, trails.epoch, trails.model, trails.model_part');
 		}
 		else
 		{
@@ -180,6 +180,10 @@ is($standby->safe_psql('postgres', "SELECT count(*) FROM trails.predict_batch('l
 	2000, 'and predicts in blocks');
 my $filter = q{SELECT string_agg(architecture, ' ' ORDER BY rank) FROM trails.filter_candidates('small', 't', exclude => '{id}', k => 20)};
 my $score = q{SELECT count(score) FROM trails.score('small', 't', '64-32', '{synflow,params}')};
+my $refine = q{SELECT string_agg(concat(rung, architecture, epochs, metric), ' ' ORDER BY rung, architecture) }
+  . q{FROM trails.refine('small', 't', '{64-32,16,8}', 1, exclude => '{id}')};
+my $plan = q{SELECT sum(seconds) > 0, sum(models) FILTER (WHERE step = 'filtering') }
+  . q{FROM trails.plan('small', 't', '10 s', n => 8, k => 2, u => 2, exclude => '{id}')};
 for my $case (
 	[ $standby, '', 'on a standby' ],
 	[ $node, 'SET default_transaction_read_only = on; ', 'in a read-only transaction' ])
@@ -189,7 +193,11 @@ for my $case (
 	is($where->safe_psql('postgres', $settings . $filter), $node->safe_psql('postgres', $filter),
 		"filter_candidates gives the same $name");
 	is($where->safe_psql('postgres', $settings . $score), 2, "score works $name");
-	for my $call ("trails.model_selection('small', 't')", "trails.drop_model('late')",
+	is($where->safe_psql('postgres', $settings . $refine), $node->safe_psql('postgres', $refine),
+		"refine gives the same $name");
+	is($where->safe_psql('postgres', $settings . $plan), 't|8', "plan works $name");
+	for my $call ("trails.model_selection('small', 't')", "trails.train('small', 't', '8')",
+		"trails.forget_runs('infinity')", "trails.drop_model('late')",
 		"trails.rename_model('late', 'x')", "trails.grant_model('late', 'public')",
 		"trails.add_search_space('x', '{8}', 1, 1)")
 	{

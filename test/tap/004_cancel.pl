@@ -12,7 +12,7 @@ use Test::More;
 use runs::Runs;
 
 my $tries = 5;
-my $nothing = '0|0|0|0|0|0';
+my $nothing = '0|0|0|0|0|0|0';
 my $node = start_node('cancel');
 create_sources($node);
 
@@ -45,7 +45,7 @@ sub cancel_in
 		is($node->safe_psql('postgres', 'SELECT count(*) FROM trails.candidate'),
 			299592, 'a run that was stored in time is whole');
 		$node->safe_psql('postgres',
-			'TRUNCATE trails.run, trails.candidate, trails.epoch, trails.model, trails.model_part');
+			'TRUNCATE trails.run, trails.step, trails.candidate, trails.epoch, trails.model, trails.model_part');
 	}
 	is(left_behind($node), $nothing, "nothing is left of a run cancelled in $phase");
 	return 1000 * ($prompt - $cancelled);
@@ -55,7 +55,7 @@ sub cancel_in
 $session->query_safe('SET client_min_messages = error');
 $session->query_safe("SELECT model FROM trails.model_selection('small', 't', budget => '5 min', n => 8, k => 2, u => 2)");
 $session->query_safe("SELECT trails.drop_model('small_t')");
-$node->safe_psql('postgres', 'TRUNCATE trails.run, trails.candidate, trails.epoch');
+$node->safe_psql('postgres', 'TRUNCATE trails.run, trails.step, trails.candidate, trails.epoch');
 is(threads(), 1, 'no thread outlives a run');
 
 # ---- pg_cancel_backend, in each phase.
@@ -80,6 +80,21 @@ for my $tfmem (qw(grasp knas))
 	my $median = median(@delays);
 	cmp_ok($median, '<', 250,
 		sprintf("filter_candidates by $tfmem ends within 250 ms of a cancel (median %.0f ms)", $median));
+	is(threads(), 1, "no thread outlives it");
+}
+
+# ---- The planner, the refinement phase alone, and the training of one candidate.
+
+for my $case (
+	[ plan => encoding => q{SELECT count(*) FROM trails.plan('many', 't', budget => '5 min')} ],
+	[ refine => refinement => q{SELECT count(*) FROM trails.refine('small', 't', '{64-32,16,2048-2048}', 1000000)} ],
+	[ train => refinement => q{SELECT model FROM trails.train('small', 't', '2048-2048', 1000000)} ])
+{
+	my ($function, $phase, $statement) = @$case;
+	local $run_in{$phase} = $statement;
+	my @delays = map { cancel_in($phase, 'cancel', $by_user) } 1 .. $tries;
+	my $median = median(@delays);
+	cmp_ok($median, '<', 250, sprintf("$function ends within 250 ms of a cancel (median %.0f ms)", $median));
 	is(threads(), 1, "no thread outlives it");
 }
 
@@ -139,6 +154,23 @@ my ($prompt) = $output =~ /^prompt ([\d.]+)\n/m;
 cmp_ok($prompt - $cancelled, '<', 5, 'soon');
 is($node->safe_psql('postgres', 'SELECT state FROM trails.runs'), 'stopped', 'the run says so');
 is(threads(), 1, 'no thread outlives it');
+
+# Returns what the statement gives when it is cancelled once it is worth keeping.
+sub keep
+{
+	my ($statement) = @_;
+	start_run($node, $statement, $session);
+	$node->poll_query_until('postgres', "SELECT best > 0.5 FROM trails.progress WHERE pid = $pid") or die 'nothing to keep';
+	at_phase($node, $pid, 'refinement', 'cancel');
+	return $session->query_until(qr/^prompt [\d.]+\n/m, '');
+}
+like(keep(q{SELECT 'row', rung, architecture FROM trails.refine('small', 't', '{64-32,16}', budget => '5 min')}),
+	qr/^row\|0\|(?:64-32|16)$/m, 'a refinement that is kept gives what it has seen');
+like(keep(q{SELECT model, architecture FROM trails.train('small', 't', '64-32', 1000000, model_name => 'kept')}),
+	qr/^kept\|64-32$/m, 'a training that is kept gives a model');
+is($session->{stderr}, '', 'neither is an error');
+is($node->safe_psql('postgres', q{SELECT state FROM trails.runs WHERE model = 'kept'}), 'stopped', 'its run says so');
+is(threads(), 1, 'no thread outlives them');
 $session->quit;
 
 check_still_up($node, 'all of it');

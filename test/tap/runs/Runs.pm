@@ -114,12 +114,12 @@ sub at_phase
 	return $node->safe_psql('postgres', "SELECT at_phase($pid, '$phase', '$deed')");
 }
 
-# Rows of run, candidate, epoch, model and model_part, and runs at work: '0|0|0|0|0|0' is none.
+# Rows of run, step, candidate, epoch, model and model_part, and runs at work: '0|0|0|0|0|0|0' is none.
 sub left_behind
 {
 	my ($node, $database) = @_;
 	return $node->safe_psql($database // 'postgres',
-		'SELECT (SELECT count(*) FROM trails.run), (SELECT count(*) FROM trails.candidate), '
+		'SELECT (SELECT count(*) FROM trails.run), (SELECT count(*) FROM trails.step), (SELECT count(*) FROM trails.candidate), '
 		  . '(SELECT count(*) FROM trails.epoch), (SELECT count(*) FROM trails.model), '
 		  . '(SELECT count(*) FROM trails.model_part), (SELECT count(*) FROM trails.progress)');
 }
