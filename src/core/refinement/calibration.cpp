@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/coordinator/strategy.h"
+#include "core/refinement/multiply.h"
 #include "core/refinement/trainer.h"
 
 namespace trails {
@@ -65,6 +66,7 @@ TableShape ShapeOf(const Dataset &data, const kernels::FieldPlan &plan) noexcept
 CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
                     const std::vector<ScoredCandidate> &list, const SelectionOptions &options,
                     Clock::time_point until, const RunControl &control) {
+  const EngineThreadScope scope;
   CostModel cost(ShapeOf(data, plan));
   const Interrupt interrupt(control, until);
   const Interrupt only_cancel(control);
