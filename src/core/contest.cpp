@@ -42,6 +42,7 @@ Contest::Contest(const Dataset &data, const FilteredCandidates &filtered,
     : options_(options) {
   const std::int32_t inputs = data.fields.Plan().fields * kEmbeddingWidth;
   const std::int32_t outputs = data.target.outputs();
+  options_.task = data.target.task;
   if (options_.only_filter) options_.k = 1;
   if (options_.plan_is_fixed()) options_.past.clear();
   list_ = ListOf(options_.space, inputs, outputs, filtered, options_);

@@ -238,6 +238,7 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
   const kernels::FieldPlan plan = data.fields.Plan();
   const std::vector<ScoredCandidate> list = ListOf(architectures, data, &result.notices);
   SelectionOptions fixed = options;
+  fixed.task = data.target.task;
   fixed.learned = false;
   fixed.k = std::ssize(list);
   if (options.u) fixed.n = fixed.k;
@@ -262,6 +263,7 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   const kernels::FieldPlan plan = data.fields.Plan();
   const std::vector<ScoredCandidate> list = ListOf({architecture}, data, &result.notices);
   SelectionOptions fixed = options;
+  fixed.task = data.target.task;
   fixed.n = fixed.k = fixed.u = 1;
 
   Clock::time_point start = Clock::now();
@@ -270,7 +272,7 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
       std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(StepsOfAPass(data))));
   const HiddenWidths &widths = list.front().widths;
   const std::unique_ptr<Strategy> strategy =
-      MakeSingleTraining({.widths = widths, .dropout = DrawDropout(options, widths)}, steps);
+      MakeSingleTraining({.widths = widths, .dropout = DrawDropout(fixed, widths)}, steps);
   RefinementResult refined =
       RefinementPhase(data, plan, list, strategy.get(), /*with_floor=*/true, fixed, control).Run();
   result.seconds.refinement = SecondsSince(start);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace trails::kernels {
 
@@ -39,13 +40,21 @@ double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, c
 
 double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
                        double mean, double scale, std::int64_t batch_rows) {
+  return HuberErrorCpu(y, rows, labels, index, mean, scale, std::numeric_limits<float>::infinity(),
+                       batch_rows);
+}
+
+double HuberErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
+                     double mean, double scale, float bend, std::int64_t batch_rows) {
   const float share = 2.0f / static_cast<float>(batch_rows);
   double loss = 0;
   for (std::int64_t i = 0; i < rows; ++i) {
     const auto target = static_cast<float>((labels[index[i]] - mean) / scale);
     const float error = y[i] - target;
-    loss += static_cast<double>(error) * error;
-    y[i] = error * share;
+    const float bent = std::clamp(error, -bend, bend);
+    // bent (2 error - bent) is error^2 within the bend and the line beyond it.
+    loss += static_cast<double>(bent) * (2.0 * error - bent);
+    y[i] = bent * share;
   }
   return loss / static_cast<double>(batch_rows);
 }

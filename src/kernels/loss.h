@@ -18,6 +18,12 @@ double CrossEntropyCpu(float *logits, std::int64_t rows, std::int64_t classes, c
 double SquaredErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
                        double mean, double scale, std::int64_t batch_rows);
 
+// As SquaredErrorCpu, but errors e beyond `bend` (in units of scale, > 0) count 2 bend |e| -
+// bend^2: Huber's loss, twice as large as torch.nn.HuberLoss. An infinite bend is the squared
+// error.
+double HuberErrorCpu(float *y, std::int64_t rows, const double *labels, const std::int32_t *index,
+                     double mean, double scale, float bend, std::int64_t batch_rows);
+
 // Replaces each row of logits [rows, classes] by its softmax.
 void SoftmaxCpu(float *logits, std::int64_t rows, std::int64_t classes);
 

@@ -94,6 +94,15 @@ TEST(SquaredError, LossAndGradientByHand) {
   EXPECT_EQ(y, (std::vector<float>{-1, 3}));  // 2 (y - target) / rows
 }
 
+TEST(HuberError, BendsBeyondTheBendOnly) {
+  const std::vector<double> labels = {10, 20, 40};
+  const std::vector<std::int32_t> index = {2, 0, 1};
+  std::vector<float> y = {2.5f, 2, -1.5f};  // targets 2, -1 and 0: errors 0.5, 3 and -1.5
+  EXPECT_NEAR(HuberErrorCpu(y.data(), 3, labels.data(), index.data(), 20, 10, 1, 2),
+              (0.25 + (2 * 3 - 1) + (2 * 1.5 - 1)) / 2, 1e-6);
+  EXPECT_EQ(y, (std::vector<float>{0.5f, 1, -1}));  // 2 clamp(error, -1, 1) / batch rows
+}
+
 TEST(SquaredError, InfiniteLabelsGiveALossThatIsNoNumber) {
   const std::vector<double> labels = {std::numeric_limits<double>::infinity()};
   const std::vector<std::int32_t> index = {0};

@@ -21,21 +21,22 @@ using test::Repeat;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The recipe's knots once more, from its words: counts in a map, quantiles from a full copy.
-std::vector<double> SlowKnots(const std::vector<double> &values) {
+std::vector<double> SlowKnots(const std::vector<double> &values, std::size_t wanted) {
   std::map<double, std::size_t> counts;
   for (const double value : values) ++counts[value];
   std::vector<double> knots{counts.begin()->first, counts.rbegin()->first};
   std::vector<double> rest;
   std::size_t heavy = 0;
   for (const auto &[value, count] : counts) {
-    if (static_cast<double>(count) >= static_cast<double>(values.size()) / 48.0) {
+    if (static_cast<double>(count) >=
+        static_cast<double>(values.size()) / static_cast<double>(wanted)) {
       knots.push_back(value);
       ++heavy;
     } else {
       for (std::size_t i = 0; i < count; ++i) rest.push_back(value);
     }
   }
-  const std::size_t bins = heavy > 40 ? 8 : 48 - heavy;
+  const std::size_t bins = heavy + 8 > wanted ? 8 : wanted - heavy;
   for (std::size_t i = 0; i <= bins && !rest.empty(); ++i) {
     const double position =
         static_cast<double>(i) * static_cast<double>(rest.size() - 1) / static_cast<double>(bins);
@@ -57,9 +58,9 @@ TEST(QuantileKnots, AreTheValuesOfASmallColumn) {
   // 5 values, each at least 1/48 of the rows: all are heavy, nothing is left for quantiles.
   const Column column = FloatColumn("c", {0.5, 2.5, 2.5, 8.25, -1, 3.5, kNull});
   const SortedNumbers numbers = SortNumbers(column, AllRows(column.rows()));
-  EXPECT_EQ(QuantileKnots(numbers), (std::vector<double>{-1, 0.5, 2.5, 3.5, 8.25}));
+  EXPECT_EQ(QuantileKnots(numbers, 48), (std::vector<double>{-1, 0.5, 2.5, 3.5, 8.25}));
   Field field;
-  FitNumber(numbers, Encoding::kPiecewiseLinear, &field);
+  FitNumber(numbers, Encoding::kPiecewiseLinear, 48, &field);
   // Sorted -1 .5 2.5 2.5 3.5 8.25: median 2.5; quartiles at 1.25 and 3.75: 1.0 and 3.25.
   EXPECT_DOUBLE_EQ(field.center, 2.5);
   EXPECT_DOUBLE_EQ(field.scale, 2.25);
@@ -73,7 +74,7 @@ TEST(QuantileKnots, AreFortyNineQuantilesWithoutHeavyValues) {
   std::vector<double> values;
   for (int i = 0; i <= 480; ++i) values.push_back(i + 0.5);
   const std::vector<double> knots =
-      QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(481)));
+      QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(481)), 48);
   ASSERT_EQ(knots.size(), 49U);
   for (std::size_t i = 0; i < knots.size(); ++i) {
     EXPECT_NEAR(knots[i], 10.0 * static_cast<double>(i) + 0.5, 1e-10);
@@ -85,7 +86,7 @@ TEST(QuantileKnots, KeepQuantilesBesideAHeavyZero) {
   std::vector<double> values(900, 0.0);
   for (int i = 0; i < 100; ++i) values.push_back(1000 + i + 0.5);
   const std::vector<double> knots =
-      QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(1000)));
+      QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(1000)), 48);
   ASSERT_EQ(knots.size(), 49U);  // 0 and the 48 ends of 47 bins
   EXPECT_EQ(knots[0], 0);
   EXPECT_EQ(knots[1], 1000.5);
@@ -99,7 +100,7 @@ TEST(QuantileKnots, AHeavyValueHoldsExactlyOneInFortyEight) {
     Repeat(&values, 3.25, static_cast<std::size_t>(count));
     for (int i = 0; i < 480 - count; ++i) values.push_back(100 + i * 0.7);
     const std::vector<double> knots =
-        QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(480)));
+        QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(480)), 48);
     // A heavy 3.25 is not among the rest, whose quantiles then begin at 100.
     EXPECT_EQ(std::count(knots.begin(), knots.end(), 100.0), count == 10 ? 1 : 0) << count;
     EXPECT_EQ(knots.front(), 3.25);
@@ -111,18 +112,19 @@ TEST(QuantileKnots, AgreeWithASlowComputation) {
   for (int trial = 0; trial < 40; ++trial) {
     std::vector<double> values;
     const std::int64_t rows = 30 + random.Below(3000);
+    const std::int32_t bins = trial % 3 == 0 ? 192 : 48;
     const std::int64_t levels = 2 + random.Below(trial % 2 == 0 ? 60 : 5000);
     for (std::int64_t row = 0; row < rows; ++row) {
       const double level = static_cast<double>(random.Below(levels));
       values.push_back(random.Uniform() < 0.3 ? std::floor(level / 16) : level / 4);
     }
     const std::vector<double> knots =
-        QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(rows)));
+        QuantileKnots(SortNumbers(FloatColumn("c", values), AllRows(rows)), bins);
     std::vector<double> distinct;
     for (const double knot : knots) {
       if (distinct.empty() || knot - distinct.back() > 1e-9) distinct.push_back(knot);
     }
-    const std::vector<double> expected = SlowKnots(values);
+    const std::vector<double> expected = SlowKnots(values, static_cast<std::size_t>(bins));
     ASSERT_EQ(distinct.size(), expected.size()) << "trial " << trial;
     for (std::size_t i = 0; i < expected.size(); ++i) {
       ASSERT_NEAR(distinct[i], expected[i], 1e-9) << "trial " << trial << " knot " << i;
@@ -130,17 +132,25 @@ TEST(QuantileKnots, AgreeWithASlowComputation) {
   }
 }
 
+TEST(BinsOf, AreFineForARegressionWithEnoughRows) {
+  EXPECT_EQ(BinsOf(Task::kBinary, 1'000'000), 48);
+  EXPECT_EQ(BinsOf(Task::kMulticlass, 1'000'000), 48);
+  EXPECT_EQ(BinsOf(Task::kRegression, 20), 48);
+  EXPECT_EQ(BinsOf(Task::kRegression, 8'000), 100);
+  EXPECT_EQ(BinsOf(Task::kRegression, 1'000'000), 192);
+}
+
 TEST(FitNumber, FallsBackToTheDeviationAndToOne) {
   std::vector<double> values(99, 7.5);
   values.push_back(17.5);
   Field field;
-  FitNumber(SortNumbers(FloatColumn("c", values), AllRows(100)), Encoding::kPiecewiseLinear,
+  FitNumber(SortNumbers(FloatColumn("c", values), AllRows(100)), Encoding::kPiecewiseLinear, 48,
             &field);
   EXPECT_EQ(field.center, 7.5);
   EXPECT_NEAR(field.scale, std::sqrt(0.01 * 0.99) * 10, 1e-12);  // IQR = 0
 
   const Column constant = FloatColumn("c", {0.1, 0.1, 0.1, kNull});
-  FitNumber(SortNumbers(constant, AllRows(4)), Encoding::kPiecewiseLinear, &field);
+  FitNumber(SortNumbers(constant, AllRows(4)), Encoding::kPiecewiseLinear, 48, &field);
   EXPECT_EQ(field.center, 0.1);
   EXPECT_EQ(field.scale, 1);
   EXPECT_EQ(field.knots, (std::vector<float>{0, 1}));
@@ -148,7 +158,8 @@ TEST(FitNumber, FallsBackToTheDeviationAndToOne) {
 
 TEST(FitNumber, EncodingTrailsUsesMeanAndDeviation) {
   Field field;
-  FitNumber(SortNumbers(FloatColumn("c", {1, 3, 7, 1.0}), AllRows(4)), Encoding::kTrails, &field);
+  FitNumber(SortNumbers(FloatColumn("c", {1, 3, 7, 1.0}), AllRows(4)), Encoding::kTrails, 48,
+            &field);
   EXPECT_DOUBLE_EQ(field.center, 3);
   EXPECT_DOUBLE_EQ(field.scale, std::sqrt(6.0));
   EXPECT_TRUE(field.knots.empty());
@@ -189,7 +200,7 @@ TEST(SortNumbers, SortsAcrossTheWholeRange) {
 TEST(FitNumber, SurvivesTheEndsOfTheRange) {
   const Column column = FloatColumn("c", {-1.7e308, 1.7e308, 1e-300, 2e-300, 3e-300, 4e-300, 0.5});
   Field field;
-  FitNumber(SortNumbers(column, AllRows(7)), Encoding::kPiecewiseLinear, &field);
+  FitNumber(SortNumbers(column, AllRows(7)), Encoding::kPiecewiseLinear, 48, &field);
   EXPECT_TRUE(std::isfinite(field.scale));
   ASSERT_GE(field.knots.size(), 2U);
   for (std::size_t i = 0; i < field.knots.size(); ++i) {

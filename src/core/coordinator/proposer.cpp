@@ -18,6 +18,7 @@ namespace trails {
 namespace {
 
 constexpr std::array<float, 3> kDropouts = {0.0f, 0.2f, 0.4f};
+constexpr std::array<float, 2> kRegressionDropouts = {0.0f, 0.1f};
 constexpr std::uint64_t kDropoutPurpose = 11;
 // Draws of evolution that do not suit before it gives up for now: the space may be endless.
 constexpr int kMostUnsuited = 1'000;
@@ -146,6 +147,9 @@ class EvolutionProposer final : public Proposer {
 
 std::vector<float> DropoutRates(const SelectionOptions &options) {
   if (options.dropout) return {static_cast<float>(*options.dropout)};
+  if (options.task == Task::kRegression) {
+    return {kRegressionDropouts.begin(), kRegressionDropouts.end()};
+  }
   return {kDropouts.begin(), kDropouts.end()};
 }
 

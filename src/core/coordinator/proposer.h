@@ -32,11 +32,12 @@ class Proposer {
   virtual bool learns() const = 0;
 };
 
-// The dropout rates that candidates may have: options.dropout, or 0, 0.2 and 0.4.
+// The dropout rates that candidates may have: options.dropout, or 0, 0.2 and 0.4; 0 and 0.1 where
+// options.task is a regression, which must be said: kAuto counts as none.
 std::vector<float> DropoutRates(const SelectionOptions &options);
 
-// The dropout rate of a candidate that is not learned: options.dropout, or drawn from 0, 0.2 and
-// 0.4 by the seed and the architecture.
+// The dropout rate of a candidate that is not learned: drawn from DropoutRates by the seed and the
+// architecture.
 float DrawDropout(const SelectionOptions &options, const HiddenWidths &widths);
 
 // In the list's order. `list` and `options` must outlive it.

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
+#include "core/data/number_fit.h"
 #include "core/data/parallel_for.h"
 #include "trails/error.h"
 
@@ -127,7 +129,11 @@ Dataset BuildDataset(Table &&table, const SelectionOptions &options, std::vector
 
   std::vector<std::string> left_out;
   data.fields = FitFields(table.features, data.split.train,
-                          {options.encoding, options.categorical, options.numeric, options.max_ids},
+                          {.encoding = options.encoding,
+                           .bins = BinsOf(data.target.task, std::ssize(data.split.train)),
+                           .categorical = options.categorical,
+                           .numeric = options.numeric,
+                           .max_ids = options.max_ids},
                           options.threads, &left_out, stop);
   ReportLeftOut(left_out, notices);
   CheckMemory(table, data.fields.categorical() + data.fields.numeric(), options);

@@ -54,9 +54,9 @@ Role RoleOf(const Column &column, const SortedNumbers &numbers, Encoding encodin
   return {twin, true};
 }
 
-Field NumberField(const SortedNumbers &numbers, Encoding encoding) {
+Field NumberField(const SortedNumbers &numbers, const FieldOptions &options) {
   Field field;
-  FitNumber(numbers, encoding, &field);
+  FitNumber(numbers, options.encoding, options.bins, &field);
   field.ids = static_cast<std::int32_t>(field.knots.size()) + 1;
   field.null_id = numbers.nulls > 0 ? field.ids++ : -1;
   return field;
@@ -76,7 +76,7 @@ std::vector<Field> FitColumn(const Column &column, std::span<const std::int32_t>
   const SortedNumbers numbers = SortNumbers(column, train, stop);
   const Role role = RoleOf(column, numbers, options.encoding, wish);
   if (numbers.distinct + (numbers.nulls > 0 ? 1 : 0) <= 1 || numbers.distinct == 0) return fields;
-  if (role.number) fields.push_back(NumberField(numbers, options.encoding));
+  if (role.number) fields.push_back(NumberField(numbers, options));
   if (role.category && FitCategory(numbers, options.max_ids, &category)) {
     fields.push_back(std::move(category));
   }

@@ -58,6 +58,7 @@ struct InputColumn {
 
 struct FieldOptions {
   Encoding encoding = Encoding::kPiecewiseLinear;
+  std::int32_t bins = 48;                // between the knots of a number; see BinsOf
   std::vector<std::string> categorical;  // integral columns: category only
   std::vector<std::string> numeric;      // columns of numbers: number only
   std::int32_t max_ids = 65'536;         // of one field; the most frequent values win
@@ -113,7 +114,7 @@ struct Fields {
 // as both; Error(kCancelled) on stop, within the sort of one column.
 // Cost: one sort of each numeric column's training values; 8 bytes a training row and thread.
 // Source: the piecewise-linear encoding of Gorishniy et al., "On embeddings for numerical
-// features in tabular deep learning", 2022. Different on purpose: values that hold 1/48 of the
+// features in tabular deep learning", 2022. Different on purpose: values that hold 1/bins of the
 // rows have a knot of their own, so that zero-inflated columns keep knots for the rest.
 Fields FitFields(const std::vector<Column> &features, std::span<const std::int32_t> train,
                  const FieldOptions &options, std::int32_t threads,

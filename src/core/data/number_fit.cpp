@@ -14,7 +14,6 @@ namespace trails {
 
 namespace {
 
-constexpr std::int64_t kBins = 48;
 constexpr std::int64_t kFewestBins = 8;
 constexpr double kFarthestValue = 1e150;
 // Every integral double below it is one int64, and INT64_MIN, which stands for NULL, is none.
@@ -123,14 +122,14 @@ double Quantile(const std::vector<T> &sorted, double share) {
 }
 
 template <typename T>
-std::vector<double> KnotsOf(const std::vector<T> &sorted) {
+std::vector<double> KnotsOf(const std::vector<T> &sorted, std::int64_t wanted) {
   std::vector<double> knots{static_cast<double>(sorted.front()),
                             static_cast<double>(sorted.back())};
   std::vector<T> rest;
   std::int64_t heavy = 0;
   const auto rows = static_cast<std::int64_t>(sorted.size());
   ForEachValue(sorted, [&](T value, std::int64_t count) {
-    if (count * kBins >= rows) {
+    if (count * wanted >= rows) {
       knots.push_back(static_cast<double>(value));
       ++heavy;
     } else {
@@ -138,7 +137,7 @@ std::vector<double> KnotsOf(const std::vector<T> &sorted) {
     }
   });
   if (!rest.empty()) {
-    const std::int64_t bins = std::max(kFewestBins, kBins - heavy);
+    const std::int64_t bins = std::max(kFewestBins, wanted - heavy);
     for (std::int64_t i = 0; i < bins; ++i) {
       knots.push_back(Quantile(rest, static_cast<double>(i) / static_cast<double>(bins)));
     }
@@ -210,17 +209,17 @@ SortedNumbers SortNumbers(const Column &column, std::span<const std::int32_t> tr
   return numbers;
 }
 
-std::vector<double> QuantileKnots(const SortedNumbers &numbers) {
-  return std::visit([](const auto &sorted) { return KnotsOf(sorted); }, numbers.values);
+std::vector<double> QuantileKnots(const SortedNumbers &numbers, std::int32_t bins) {
+  return std::visit([bins](const auto &sorted) { return KnotsOf(sorted, bins); }, numbers.values);
 }
 
-void FitNumber(const SortedNumbers &numbers, Encoding encoding, Field *field) {
+void FitNumber(const SortedNumbers &numbers, Encoding encoding, std::int32_t bins, Field *field) {
   field->kind = FieldKind::kNumeric;
   std::visit([&](const auto &sorted) { Locate(sorted, encoding, field); }, numbers.values);
   field->soft_clip = encoding == Encoding::kPiecewiseLinear;
   field->knots.clear();
   if (encoding != Encoding::kPiecewiseLinear) return;
-  for (const double knot : QuantileKnots(numbers)) {
+  for (const double knot : QuantileKnots(numbers, bins)) {
     const float z = Standardise(field->center, field->scale, knot);
     // Two knots may become one float: the gather kernel divides by their distance.
     if (field->knots.empty() || z > field->knots.back()) field->knots.push_back(z);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/data/fields.h"
+#include "trails/options.h"
 
 namespace trails {
 
@@ -37,16 +38,24 @@ SortedNumbers SortNumbers(const Column &column, std::span<const std::int32_t> tr
                           const std::stop_token &stop = {});
 
 // Sets kind, center, scale, knots and soft_clip of `field`. numbers.count() > 0.
-//   piecewise-linear: center = median, scale = inter-quartile range; 48 bins (see QuantileKnots)
+//   piecewise-linear: center = median, scale = inter-quartile range; knots as QuantileKnots
 //   trails:           center = mean, scale = standard deviation; no knots, no soft clip
 // A scale of 0 gives way to the standard deviation, that to 1. Quantiles interpolate linearly
 // between the order statistics, and the standard deviation is that of a population.
-void FitNumber(const SortedNumbers &numbers, Encoding encoding, Field *field);
+void FitNumber(const SortedNumbers &numbers, Encoding encoding, std::int32_t bins, Field *field);
 
-// The knots in the column's unit, ascending and distinct, 1 to 56 of them: the values that hold at
-// least 1/48 of the rows; quantiles of the other rows, as many bins as are left of 48 but no fewer
-// than 8; the smallest and the largest value.
-std::vector<double> QuantileKnots(const SortedNumbers &numbers);
+// How many bins a number of a table is cut into by default: classes are told apart by coarse
+// steps, a number that is to be predicted follows fine ones (docs/architecture.md, "Encodings").
+constexpr std::int32_t BinsOf(Task task, std::int64_t train_rows) noexcept {
+  constexpr std::int64_t kRowsOfABin = 80, kCoarse = 48, kFine = 192;
+  if (task != Task::kRegression) return kCoarse;
+  return static_cast<std::int32_t>(std::clamp(train_rows / kRowsOfABin, kCoarse, kFine));
+}
+
+// The knots in the column's unit, ascending and distinct, 1 to bins + 8 of them: the values that
+// hold at least a bin's share of the rows, 1/bins; quantiles of the other rows, as many bins as are
+// left but no fewer than 8; the smallest and the largest value. bins >= 1.
+std::vector<double> QuantileKnots(const SortedNumbers &numbers, std::int32_t bins);
 
 // z as the network sees it: knots and values must come from this one formula, so that a value
 // that is a knot lies exactly on it.

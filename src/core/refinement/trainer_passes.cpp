@@ -48,8 +48,8 @@ double Trainer::LossOf(std::int64_t piece, const std::int32_t *rows, float *logi
   const std::int32_t *const index = rows + pieces_.first(piece);
   const std::int64_t count = pieces_.rows_of(piece);
   if (target.task == Task::kRegression) {
-    return kernels::SquaredErrorCpu(logits, count, data_.labels.data(), index, target.mean,
-                                    target.scale, order_.batch());
+    return kernels::HuberErrorCpu(logits, count, data_.labels.data(), index, target.mean,
+                                  target.scale, options_.bend, order_.batch());
   }
   return kernels::CrossEntropyCpu(logits, count, target.outputs(), data_.labels.data(), index,
                                   order_.batch());
