@@ -32,7 +32,7 @@ MeanChoice ChooseMembers(std::span<const Finalist> finalists, Metric metric, std
   std::vector<float> sum;
   for (std::size_t k = 1; k <= std::min(finalists.size(), kMostMembers); ++k) {
     AddPredictions(finalists[k - 1].predictions, &sum);
-    if (k != 1 && k != 3 && k != 5 && k != kMostMembers) continue;
+    if (k != 1 && k != 3 && k != 5 && k != 8 && k != kMostMembers) continue;
     const double valid = Judge(metric, Scaled(sum, 1.0f / static_cast<float>(k)), outputs, labels);
     if (best.members == 0 || IsBetter(metric, valid, best.valid)) best = {k, valid};
   }

@@ -24,14 +24,14 @@ struct Finalist {
 // Memory of its numbers, bytes.
 std::int64_t NetworkBytes(const Network &network);
 
-inline constexpr std::size_t kMostMembers = 8;
+inline constexpr std::size_t kMostMembers = 12;
 
 struct MeanChoice {
   std::size_t members = 0;  // the best `members` finalists
   double valid = 0;         // validation metric of their mean
 };
 
-// Chooses 1, 3, 5 or 8 of `finalists`, which are sorted best first, by the validation metric of
+// Chooses 1, 3, 5, 8 or 12 of `finalists`, which are sorted best first, by the validation metric of
 // the mean of their predictions; on equal metrics the fewest. finalists must not be empty.
 // Source: docs/architecture.md, "Training recipe".
 MeanChoice ChooseMembers(std::span<const Finalist> finalists, Metric metric, std::int32_t outputs,

@@ -31,7 +31,7 @@ TEST(ChooseMembers, TakesOneWhereTheOthersOnlyHarm) {
   EXPECT_DOUBLE_EQ(choice.valid, 0.5);
 }
 
-TEST(ChooseMembers, TakesThreeFiveOrEightWhereTheirMeanIsBest) {
+TEST(ChooseMembers, TakesAsManyAsTheirMeanIsBestWith) {
   const MeanChoice three = ChooseByRmse({{1}, {1}, {-2}, {3}, {3}, {3}, {3}, {3}});
   EXPECT_EQ(three.members, 3U);
   EXPECT_NEAR(three.valid, 0, 1e-7);
@@ -41,6 +41,10 @@ TEST(ChooseMembers, TakesThreeFiveOrEightWhereTheirMeanIsBest) {
   const MeanChoice eight = ChooseByRmse({{1}, {1}, {1}, {1}, {1}, {-1}, {-1}, {-3}});
   EXPECT_EQ(eight.members, 8U);
   EXPECT_NEAR(eight.valid, 0, 1e-7);
+  const MeanChoice twelve =
+      ChooseByRmse({{1}, {1}, {1}, {1}, {1}, {1}, {1}, {1}, {-2}, {-2}, {-2}, {-2}});
+  EXPECT_EQ(twelve.members, 12U);
+  EXPECT_NEAR(twelve.valid, 0, 1e-7);
 }
 
 TEST(ChooseMembers, NeverTakesTwoOrFour) {
@@ -51,8 +55,11 @@ TEST(ChooseMembers, NeverTakesTwoOrFour) {
   EXPECT_EQ(ChooseByRmse({{1}, {-1}}).members, 1U);
 }
 
-TEST(ChooseMembers, LooksAtNoMoreThanEight) {
-  const MeanChoice choice = ChooseByRmse({{1}, {1}, {1}, {1}, {1}, {1}, {1}, {1}, {-8}, {0}, {0}});
+TEST(ChooseMembers, LooksAtNoMoreThanTwelve) {
+  std::vector<std::vector<float>> predictions(12, {1.0f});
+  predictions.push_back({-12});
+  predictions.resize(15, {0.0f});
+  const MeanChoice choice = ChooseByRmse(predictions);
   EXPECT_EQ(choice.members, 1U);
 }
 
