@@ -144,6 +144,26 @@ TEST(Forecast, ForetellsAFixedTrainingWithoutATime) {
   EXPECT_NEAR(forecast.steps[0].planned_seconds, 1.0 / SpeedOfThreads(4) + looks, 1e-9);
 }
 
+// Gives each thread a contender of its own that would take ten times the time.
+class Endless final : public Strategy {
+ public:
+  std::optional<Assignment> Next(ContenderField *field) override {
+    if (std::ssize(field->contenders()) == field->threads()) return std::nullopt;
+    return Assignment{.contender = field->Enter({.widths = {100}}), .until = 10'000};
+  }
+  std::int64_t first_candidates() const override { return 0; }
+  double first_steps() const override { return 0; }
+};
+
+TEST(Forecast, CountsWhatTheDeadlineCutsOff) {
+  Endless strategy;
+  const Forecast forecast = ForecastRefinement(Input(1, 3), &strategy, 1);
+  ASSERT_EQ(forecast.steps.size(), 1u);
+  EXPECT_EQ(forecast.steps[0].models, 3);
+  EXPECT_DOUBLE_EQ(forecast.steps[0].planned_seconds, 1);
+  EXPECT_EQ(forecast.steps[0].epochs, 0);
+}
+
 TEST(Forecast, IsEmptyWithoutTime) {
   SampleProposer proposer(100);
   const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);

@@ -13,7 +13,8 @@ namespace trails {
 
 namespace {
 
-constexpr double kGain = 1e-3;  // of merit by training: less than what lies between candidates
+constexpr double kGain = 1e-3;      // of merit by training: less than what lies between candidates
+constexpr double kRounding = 1e-9;  // a chunk that is cut to the time left ends in time
 // Chunks of new seeds alone, for each thread, after which the rest of the time is taken to go on
 // like them.
 constexpr std::int64_t kSeedsForAThread = 24;
@@ -82,7 +83,12 @@ class Simulation {
       }
       if (!EndNext()) return;
     }
-    Extrapolate();
+    if (field_.now < input_.seconds) {
+      Extrapolate();
+    } else {
+      while (EndNext()) {  // what the deadline cuts off took time as well
+      }
+    }
   }
 
   Forecast Result() const {
@@ -144,7 +150,7 @@ class Simulation {
     tally.thread_seconds += (field_.now - next.begin) * next.work.threads;
     contender.busy = false;
     free_ += next.work.threads;
-    if (next.end > input_.seconds) {
+    if (next.end > input_.seconds * (1 + kRounding)) {
       tally.steps.try_emplace(contender.number, contender.steps);
       return true;
     }
