@@ -4,7 +4,7 @@
 // The kernel of points x, y of d features is
 //   (1 - noise) ((1 - linear) exp(-|x - y|^2 / (2 d length^2)) + linear x . y / d),
 // and an observation adds noise times its own factor. On few observations the average beats the
-// single best hyper-parameters by far; deviations are those of the best ones alone.
+// most likely ones; deviations are those of the most likely ones alone.
 // Source: Rasmussen, Williams 2006, algorithm 2.1 and section 5.2. Evidence: docs/benchmarks.md,
 // "Filtering: learning".
 //
@@ -26,7 +26,7 @@ class GaussianProcess {
   // count with whatever mean each hyper-parameter predicts, so that deviations alone change
   // (kriging believer). noise_factors [n + believed], positive. With `choose` the weights of the
   // hyper-parameters are found anew, else those of the last Fit stand (the first has to choose).
-  // Cost: n^3 / 3 multiply-adds for each of 50 hyper-parameters, of some 20 without `choose`.
+  // Cost: n^3 / 3 multiply-adds for each of 50 hyper-parameters, of those that weigh without `choose`.
   void Fit(const Points &points, const Eigen::VectorXd &targets,
            const Eigen::VectorXd &noise_factors, bool choose);
 

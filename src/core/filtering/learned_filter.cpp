@@ -24,14 +24,17 @@ constexpr std::uint64_t kPoolPurpose = 0x6C656172;  // "lear"
 constexpr std::int64_t kLargestPool = 20'000;
 constexpr std::size_t kParents = 8;  // observed candidates whose neighbours join a random pool
 constexpr int kNeighbours = 64;      // draws of each
-constexpr std::size_t kMostPast = 80;
-constexpr std::size_t kMostObservations = 160;  // a fit takes some 30 ms then
+constexpr std::size_t kMostPast = 60;
+constexpr std::size_t kMostObservations = 120;  // a choice takes some 20 ms then
 constexpr std::int64_t kRefitPercent = 110;     // growth that makes hyper-parameters stale
 constexpr std::size_t kJudged = 1'024;  // by the expected improvement: those of the best means
 constexpr double kLeastShare = 0.03;    // the normal score of a past run's worst is -1.9
 // Another run's training had other company, perhaps other rows.
 constexpr double kPastNoise = 2;
 constexpr double kLeastSpread = 1e-6;  // below it, a column is constant
+// One dropout rate tells as much as several widths: its standard deviation as a feature, where the
+// others' is 1.
+constexpr float kDropoutSpread = 2;
 
 using Points = GaussianProcess::Points;
 
@@ -106,7 +109,9 @@ std::vector<float> StandardisedRates(const std::vector<float> &rates) {
   float squares = 0;
   for (const float rate : rates) squares += (rate - mean) * (rate - mean);
   std::vector<float> column;
-  for (const float rate : rates) column.push_back((rate - mean) / std::sqrt(squares / count));
+  for (const float rate : rates) {
+    column.push_back(kDropoutSpread * (rate - mean) / std::sqrt(squares / count));
+  }
   return column;
 }
 

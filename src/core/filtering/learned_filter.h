@@ -37,7 +37,7 @@ class LearnedFilter {
  public:
   // Candidates are those of `space`, features those of `table`, in CandidateAt's order. TFMEMs
   // among them did not help: build it without scores. dropouts: the rates to choose from, not
-  // empty. Of `past` the first 80 of the same table that are in the space count. Throws
+  // empty. Of `past` the first 60 of the same table that are in the space count. Throws
   // Error(kInvalidArgument) for a past architecture that is none.
   LearnedFilter(const SearchSpace &space, FeatureTable table, std::vector<float> dropouts,
                 const std::vector<PastCandidate> &past, std::uint64_t seed);
@@ -52,7 +52,7 @@ class LearnedFilter {
 
   // The most promising candidate that was not begun and that `suits`; nothing when there is none,
   // or without an observation. Looks at the whole space up to 20,000 candidates, else at the
-  // neighbours of the best and a fresh random rest. Learns from the last 160 observations. Same
+  // neighbours of the best and a fresh random rest. Learns from the last 120 observations. Same
   // calls, same proposals.
   std::optional<LearnedProposal> Propose(const std::function<bool(const HiddenWidths &)> &suits);
 
