@@ -49,14 +49,17 @@ Contest::Contest(const Dataset &data, const FilteredCandidates &filtered,
   if (options_.refinement == Refinement::kEvolution) {
     proposer_ = MakeEvolutionProposer(options_);
   } else if (MayLearn(notices)) {
+    // TFMEMs as further features did not help (docs/benchmarks.md).
     filter_ = std::make_unique<LearnedFilter>(
-        options_.space, BuildFeatureTable(options_.space, inputs, outputs, filtered.first_bank),
+        options_.space, BuildFeatureTable(options_.space, inputs, outputs, /*scores=*/{}),
         DropoutRates(options_), options_.past, options_.seed);
     proposer_ = MakeLearnedProposer(list_, filter_.get(), options_);
   } else {
     proposer_ = MakeListProposer(list_, options_);
   }
   strategy_ = MakeStrategy(options_, proposer_.get());
+  rehearsed_proposer_ = MakeListProposer(list_, options_);
+  rehearsal_ = MakeStrategy(options_, rehearsed_proposer_.get());
 }
 
 bool Contest::MayLearn(std::vector<Notice> *notices) const {

@@ -235,6 +235,24 @@ TEST(LearnedFilter, ThePastOfTheSameTableIsKnownFromTheStart) {
   EXPECT_EQ(FilterOf(kTabular, {0.0f}, of_other_spaces).observations(), 0);
 }
 
+TEST(LearnedFilter, ALongPastIsThinnedFromTheBestToTheWorst) {
+  std::vector<std::int64_t> drawn = Draw(kTabular, 200, 15);
+  std::sort(drawn.begin(), drawn.end(), [](std::int64_t a, std::int64_t b) {
+    return Merit(CandidateAt(kTabular, a)) > Merit(CandidateAt(kTabular, b));
+  });
+  std::vector<PastCandidate> past;
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    past.push_back({ArchitectureName(CandidateAt(kTabular, drawn[i])), 0.0,
+                    1 - static_cast<double>(i) / 199, /*same_table=*/true});
+  }
+  LearnedFilter filter = FilterOf(kTabular, {0.0f}, past);
+  EXPECT_EQ(filter.observations(), 60);
+  const std::vector<double> predicted = filter.Predict(drawn, 0);
+  EXPECT_GT(Spearman(predicted, MeritsOf(kTabular, drawn)), 0.85);
+  EXPECT_GT(predicted.front(), 0.8);
+  EXPECT_LT(predicted.back(), -0.8);
+}
+
 TEST(LearnedFilter, HundredsOfResultsAreNotTooMany) {
   LearnedFilter filter = FilterOf(kTabular, kRates);
   const std::vector<std::int64_t> drawn = Draw(kTabular, 400, 13);

@@ -26,7 +26,8 @@ class GaussianProcess {
   // count with whatever mean each hyper-parameter predicts, so that deviations alone change
   // (kriging believer). noise_factors [n + believed], positive. With `choose` the weights of the
   // hyper-parameters are found anew, else those of the last Fit stand (the first has to choose).
-  // Cost: n^3 / 3 multiply-adds for each of 50 hyper-parameters, of those that weigh without `choose`.
+  // Cost: n^3 / 3 multiply-adds for each of 50 hyper-parameters; without `choose`, of those that
+  // weigh.
   void Fit(const Points &points, const Eigen::VectorXd &targets,
            const Eigen::VectorXd &noise_factors, bool choose);
 

@@ -115,6 +115,23 @@ std::vector<float> StandardisedRates(const std::vector<float> &rates) {
   return column;
 }
 
+// Those of the same table and space; where they are many, evenly spread over them, as they come
+// best first and the worst tell as much.
+std::vector<Observation> PastOf(const SearchSpace &space, const std::vector<PastCandidate> &past) {
+  std::vector<Observation> known;
+  for (const PastCandidate &candidate : past) {
+    if (!candidate.same_table) continue;
+    const HiddenWidths widths = ParseArchitecture(candidate.architecture);
+    if (!IsInSpace(space, widths)) continue;
+    known.push_back({IndexOf(space, widths), static_cast<float>(candidate.dropout),
+                     NormalScore(kLeastShare + (1 - 2 * kLeastShare) * candidate.standing)});
+  }
+  if (known.size() <= kMostPast) return known;
+  std::vector<Observation> spread;
+  for (std::size_t i = 0; i < kMostPast; ++i) spread.push_back(known[i * known.size() / kMostPast]);
+  return spread;
+}
+
 }  // namespace
 
 struct LearnedFilter::State {
@@ -277,13 +294,7 @@ LearnedFilter::LearnedFilter(const SearchSpace &space, FeatureTable table,
   }
   state.dropouts = std::move(dropouts);
   state.dropout_column = StandardisedRates(state.dropouts);
-  for (const PastCandidate &candidate : past) {
-    if (!candidate.same_table || state.past.size() == kMostPast) continue;
-    const HiddenWidths widths = ParseArchitecture(candidate.architecture);
-    if (!IsInSpace(space, widths)) continue;
-    state.past.push_back({IndexOf(space, widths), static_cast<float>(candidate.dropout),
-                          NormalScore(kLeastShare + (1 - 2 * kLeastShare) * candidate.standing)});
-  }
+  state.past = PastOf(space, past);
 }
 
 LearnedFilter::~LearnedFilter() = default;

@@ -37,8 +37,8 @@ class LearnedFilter {
  public:
   // Candidates are those of `space`, features those of `table`, in CandidateAt's order. TFMEMs
   // among them did not help: build it without scores. dropouts: the rates to choose from, not
-  // empty. Of `past` the first 60 of the same table that are in the space count. Throws
-  // Error(kInvalidArgument) for a past architecture that is none.
+  // empty. Of `past` those of the same table that are in the space count, 60 spread over them where
+  // they are more. Throws Error(kInvalidArgument) for a past architecture that is none.
   LearnedFilter(const SearchSpace &space, FeatureTable table, std::vector<float> dropouts,
                 const std::vector<PastCandidate> &past, std::uint64_t seed);
   ~LearnedFilter();
