@@ -10,10 +10,12 @@ namespace {
 
 // Softmax of one row in place; returns ln of the sum of exponentials, shifted back.
 double SoftmaxRow(float *row, std::int64_t classes) {
-  const float largest = *std::max_element(row, row + classes);
+  const std::int64_t best = std::max_element(row, row + classes) - row;
+  const float largest = row[best];
   double sum = 0;
   for (std::int64_t c = 0; c < classes; ++c) {
-    row[c] = std::exp(row[c] - largest);
+    // The second exponential of two is saved; not a number stays none.
+    row[c] = c == best && std::isfinite(largest) ? 1.0f : std::exp(row[c] - largest);
     sum += row[c];
   }
   const auto share = static_cast<float>(1.0 / sum);
