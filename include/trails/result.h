@@ -60,10 +60,11 @@ struct PhaseSeconds {
 
 // One step of a plan: what it does, how long it was to take, how long it took.
 struct PlanStep {
-  std::string name;         // reading, encoding, calibration, floor, filtering, rung 1, ..., seeds,
-                            // final, storing
-  std::int64_t models = 0;  // scored or trained in it; 0 where none are
-  double epochs = 0;        // that one of them has behind it at its end, on average
+  // reading, encoding, filtering, calibration, floor, rung 1, ..., seeds, final training, judging,
+  // storing
+  std::string name;
+  std::int64_t models = 0;             // scored or trained in it; 0 where none are
+  double epochs = 0;                   // that one of them has behind it at its end, on average
   double planned_seconds = kNoMetric;  // wall time; kNoMetric for what was over before the plan
   double seconds = kNoMetric;          // wall time; kNoMetric in a plan that was not carried out
 };

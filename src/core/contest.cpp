@@ -58,6 +58,8 @@ Contest::Contest(const Dataset &data, const FilteredCandidates &filtered,
     proposer_ = MakeListProposer(list_, options_);
   }
   strategy_ = MakeStrategy(options_, proposer_.get());
+  rehearsed_proposer_ = MakeListProposer(list_, options_);
+  rehearsal_ = MakeStrategy(options_, rehearsed_proposer_.get());
 }
 
 bool Contest::MayLearn(std::vector<Notice> *notices) const {

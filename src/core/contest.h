@@ -30,6 +30,8 @@ class Contest {
   // As given, but that only_filter is a k of 1, and what a fixed plan may not use is left out.
   const SelectionOptions &options() const noexcept { return options_; }
   Strategy *strategy() const noexcept { return strategy_.get(); }
+  // The same strategy over the list alone, for a forecast: each may be carried out once.
+  Strategy *rehearsal() const noexcept { return rehearsal_.get(); }
 
  private:
   bool MayLearn(std::vector<Notice> *notices) const;
@@ -39,6 +41,8 @@ class Contest {
   std::unique_ptr<LearnedFilter> filter_;
   std::unique_ptr<Proposer> proposer_;
   std::unique_ptr<Strategy> strategy_;
+  std::unique_ptr<Proposer> rehearsed_proposer_;
+  std::unique_ptr<Strategy> rehearsal_;
 };
 
 }  // namespace trails

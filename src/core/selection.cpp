@@ -169,9 +169,10 @@ SelectionResult Select(Table &&table, const SelectionOptions &options, const Run
   Clock::time_point start = Clock::now();
   control.progress->Enter(Phase::kRefinement);
   Contest contest(data, filtered, options, &result.notices);
-  RefinementResult refined = RefinementPhase(data, plan, contest.list(), contest.strategy(),
-                                             /*with_floor=*/true, contest.options(), control)
-                                 .Run();
+  RefinementResult refined =
+      RefinementPhase(data, plan, contest.list(), contest.strategy(), contest.rehearsal(),
+                      /*with_floor=*/true, contest.options(), control)
+          .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
 
@@ -210,7 +211,8 @@ PlanResult Plan(Table &&table, const SelectionOptions &options, const RunControl
                          kMostMembers / options.threads;
   const double left = std::chrono::duration<double>(control.deadline - Clock::now()).count() -
                       judging - std::max(0.0, filtering - seconds.filtering);
-  Forecast forecast = Foretell(data, contest.list(), contest.options(), cost, std::max(left, 0.0));
+  Forecast forecast =
+      Foretell(data, contest.rehearsal(), contest.options(), cost, std::max(left, 0.0));
   result.k = forecast.k;
   result.u = forecast.u;
   const auto add = [&](std::string name, std::int64_t models, double planned) {
@@ -247,8 +249,11 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
   control.progress->Enter(Phase::kRefinement);
   const std::unique_ptr<Proposer> proposer = MakeListProposer(list, fixed);
   const std::unique_ptr<Strategy> strategy = MakeStrategy(fixed, proposer.get());
-  RefinementResult refined =
-      RefinementPhase(data, plan, list, strategy.get(), /*with_floor=*/false, fixed, control).Run();
+  const std::unique_ptr<Proposer> rehearsed = MakeListProposer(list, fixed);
+  const std::unique_ptr<Strategy> rehearsal = MakeStrategy(fixed, rehearsed.get());
+  RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
+                                             /*with_floor=*/false, fixed, control)
+                                 .Run();
   result.metric = data.metric;
   MoveTrained(&refined, &result.candidates, &result.epochs);
   result.seconds.refinement = SecondsSince(start);
@@ -271,10 +276,12 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   const auto steps =
       std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(StepsOfAPass(data))));
   const HiddenWidths &widths = list.front().widths;
-  const std::unique_ptr<Strategy> strategy =
-      MakeSingleTraining({.widths = widths, .dropout = DrawDropout(fixed, widths)}, steps);
-  RefinementResult refined =
-      RefinementPhase(data, plan, list, strategy.get(), /*with_floor=*/true, fixed, control).Run();
+  const Proposal proposal{.widths = widths, .dropout = DrawDropout(fixed, widths)};
+  const std::unique_ptr<Strategy> strategy = MakeSingleTraining(proposal, steps);
+  const std::unique_ptr<Strategy> rehearsal = MakeSingleTraining(proposal, steps);
+  RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
+                                             /*with_floor=*/true, fixed, control)
+                                 .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
 

@@ -228,6 +228,9 @@ TEST(ChunkEnd, IsAnEpochOrAnEighthOfTheWay) {
   // Half a chunk would be left, and less.
   EXPECT_EQ(ChunkEnd(field, 100, 0, 250), 200);
   EXPECT_EQ(ChunkEnd(field, 100, 0, 249), 249);
+  // On a long way, a quarter of what is behind.
+  EXPECT_EQ(ChunkEnd(field, 0, 0, 1'000'000), 100);
+  EXPECT_EQ(ChunkEnd(field, 4'000, 0, 1'000'000), 5'000);
 }
 
 TEST(CutToTime, LeavesTimeForTheLook) {

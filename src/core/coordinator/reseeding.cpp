@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kSeededCandidates = 4;  // new seeds are drawn of the best four
 constexpr double kLongerThanOrigin = 1.25;
 constexpr std::size_t kFewestToCompare = 3;  // below that a median says nothing
+constexpr std::int64_t kLongestShare = 8;    // epochs
+constexpr std::int64_t kLooksOfALife = 4;
 constexpr std::int64_t kLooksOnTheWay = 8;
 constexpr double kPatience = 1.0 / 3;  // of a contender's life without a new best
 constexpr double kWorthwhileShare = 0.5;
@@ -75,7 +77,10 @@ double LifeSeconds(const ContenderField &field, const HiddenWidths &widths, std:
 
 std::int64_t ChunkEnd(const ContenderField &field, std::int64_t steps, std::int64_t start,
                       std::int64_t end) noexcept {
-  const std::int64_t chunk = std::max(field.epoch_steps(), (end - start) / kLooksOnTheWay);
+  std::int64_t share = (end - start) / kLooksOnTheWay;
+  // On a long way a budget might end before the first look.
+  if (share > kLongestShare * field.epoch_steps()) share = std::min(share, steps / kLooksOfALife);
+  const std::int64_t chunk = std::max(field.epoch_steps(), share);
   return end - steps < chunk + chunk / 2 ? end : steps + chunk;
 }
 

@@ -68,8 +68,9 @@ class Reseeding {
   std::int64_t refused_at_ = -1;  // contenders dropped when there was nothing to propose
 };
 
-// Mini-batches until the next look: an epoch, or an eighth of the way where that is longer. What
-// would be left for less than half a chunk is added to it.
+// Mini-batches until the next look: an epoch, or an eighth of the way where that is longer; an
+// eighth of more than eight epochs is cut to a quarter of those behind. What would be left for less
+// than half a chunk is added to it.
 std::int64_t ChunkEnd(const ContenderField &field, std::int64_t steps, std::int64_t start,
                       std::int64_t end) noexcept;
 

@@ -1,6 +1,5 @@
 #include "core/coordinator/single_training.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "core/coordinator/reseeding.h"
@@ -18,10 +17,8 @@ class SingleTraining final : public Strategy {
     if (field->contenders().empty()) field->Enter(proposal_);
     const Contender &contender = field->contenders().front();
     if (contender.busy || contender.diverged || contender.steps >= steps_) return std::nullopt;
-    // Were the looks a share of what is asked for, a budget might end before the first.
-    const std::int64_t soon = 2 * std::max(contender.steps, field->epoch_steps());
     return Assignment{.contender = contender.number,
-                      .until = ChunkEnd(*field, contender.steps, 0, std::min(steps_, soon)),
+                      .until = ChunkEnd(*field, contender.steps, 0, steps_),
                       .stage = Stage::kFinal,
                       .threads = field->threads()};
   }

@@ -91,11 +91,9 @@ CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
   return cost;
 }
 
-Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
-                  const SelectionOptions &options, const CostModel &cost, double seconds) {
+Forecast Foretell(const Dataset &data, Strategy *rehearsal, const SelectionOptions &options,
+                  const CostModel &cost, double seconds) {
   const bool fixed = options.plan_is_fixed();
-  const std::unique_ptr<Proposer> proposer = MakeListProposer(list, options);
-  const std::unique_ptr<Strategy> strategy = MakeStrategy(options, proposer.get());
   const auto look_rows = static_cast<std::int64_t>(data.split.valid.size());
   const ForecastInput input{
       .seconds = fixed ? std::numeric_limits<double>::infinity() : seconds,
@@ -104,7 +102,7 @@ Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
       .epochs_of_a_step = 1.0 / static_cast<double>(StepsOfAPass(data)),
       .step_seconds = [&](const HiddenWidths &w) { return cost.TrainingStepSeconds(w); },
       .look_seconds = [&](const HiddenWidths &w) { return cost.PredictionSeconds(w, look_rows); }};
-  return ForecastRefinement(input, strategy.get(), options.seed);
+  return ForecastRefinement(input, rehearsal, options.seed);
 }
 
 }  // namespace trails

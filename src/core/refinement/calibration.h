@@ -32,8 +32,8 @@ CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
                     const std::vector<ScoredCandidate> &list, const SelectionOptions &options,
                     Clock::time_point until, const RunControl &control);
 
-// Foretells the phase over `list` as RefinementPhase would run it with `seconds` left.
-Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
-                  const SelectionOptions &options, const CostModel &cost, double seconds);
+// Foretells what `rehearsal` does with `seconds` left; no one else may use it afterwards.
+Forecast Foretell(const Dataset &data, Strategy *rehearsal, const SelectionOptions &options,
+                  const CostModel &cost, double seconds);
 
 }  // namespace trails

@@ -59,12 +59,13 @@ void CheckMemory(const Dataset &data, const std::vector<ScoredCandidate> &list,
 
 RefinementPhase::RefinementPhase(const Dataset &data, const kernels::FieldPlan &plan,
                                  const std::vector<ScoredCandidate> &list, Strategy *strategy,
-                                 bool with_floor, const SelectionOptions &options,
-                                 const RunControl &control)
+                                 Strategy *rehearsal, bool with_floor,
+                                 const SelectionOptions &options, const RunControl &control)
     : data_(data),
       plan_(plan),
       list_(list),
       strategy_(strategy),
+      rehearsal_(rehearsal),
       options_(options),
       control_(control),
       valid_labels_(LabelsOf(data, data.split.valid)),

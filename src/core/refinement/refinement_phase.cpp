@@ -157,7 +157,7 @@ void RefinementPhase::Calibrate() {
     const std::lock_guard lock(mutex_);
     left = SecondsLeft();
   }
-  Forecast forecast = Foretell(data_, list_, options_, cost, left);
+  Forecast forecast = Foretell(data_, rehearsal_, options_, cost, left);
   const std::lock_guard lock(mutex_);
   cost_ = cost;
   forecast_ = std::move(forecast);

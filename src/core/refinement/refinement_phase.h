@@ -34,8 +34,8 @@ class RefinementPhase final : private ContenderField {
   // lock. with_floor: the linear model is trained beside the candidates. Throws Error(kLimit) when
   // memory holds not one candidate of the list.
   RefinementPhase(const Dataset &data, const kernels::FieldPlan &plan,
-                  const std::vector<ScoredCandidate> &list, Strategy *strategy, bool with_floor,
-                  const SelectionOptions &options, const RunControl &control);
+                  const std::vector<ScoredCandidate> &list, Strategy *strategy, Strategy *rehearsal,
+                  bool with_floor, const SelectionOptions &options, const RunControl &control);
 
   // Runs the phase on options.threads threads and returns when all of them have ended: at
   // control.deadline less what judging and storing will take, on control.finish, at stop_at, or
@@ -92,6 +92,7 @@ class RefinementPhase final : private ContenderField {
   const kernels::FieldPlan &plan_;
   const std::vector<ScoredCandidate> &list_;
   Strategy *strategy_;
+  Strategy *rehearsal_;
   const SelectionOptions &options_;
   const RunControl &control_;
   const std::vector<double> valid_labels_;

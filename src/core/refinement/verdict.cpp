@@ -140,16 +140,26 @@ void AddVerdictNotices(const RefinementResult &refined, const Verdict &verdict, 
                       : "Raise the budget, or leave out rows by a view."});
     return;
   }
+  const bool loses_on_valid =
+      !verdict.floor_won && IsBetter(data.metric, refined.floor.valid, verdict.valid);
   const bool loses_on_test = !verdict.floor_won && !data.split.test.empty() &&
                              IsBetter(data.metric, verdict.floor_test, verdict.test);
-  if (!verdict.floor_won && !loses_on_test) return;
+  if (!verdict.floor_won && !loses_on_valid && !loses_on_test) return;
   Notice notice{NoticeLevel::kWarning, "no network beats the linear model on this table", {}, {}};
-  notice.detail = verdict.floor_won
-                      ? "The linear model is better on the validation rows and was kept."
-                      : fmt::format(
-                            "The network is better on the validation rows and was kept, but on the "
-                            "test rows the linear model has {} {:.5g} and the network {:.5g}.",
-                            Name(data.metric), verdict.floor_test, verdict.test);
+  if (verdict.floor_won) {
+    notice.detail = "The linear model is better on the validation rows and was kept.";
+  } else if (loses_on_valid) {
+    // Only where this very network was asked for.
+    notice.message = "the network does not beat a linear model on this table";
+    notice.detail =
+        fmt::format("On the validation rows the linear model has {} {:.5g} and the network {:.5g}.",
+                    Name(data.metric), refined.floor.valid, verdict.valid);
+  } else {
+    notice.detail = fmt::format(
+        "The network is better on the validation rows and was kept, but on the test rows the "
+        "linear model has {} {:.5g} and the network {:.5g}.",
+        Name(data.metric), verdict.floor_test, verdict.test);
+  }
   notice.hint = "A longer budget, more rows or other features may help.";
   notices->push_back(std::move(notice));
 }

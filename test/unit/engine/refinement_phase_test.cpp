@@ -38,8 +38,10 @@ RefinementResult RunPhase(const Dataset &data, const kernels::FieldPlan &plan,
                           const SelectionOptions &options, const test::ControlledRun &run) {
   const std::unique_ptr<Proposer> proposer = MakeListProposer(scored, options);
   const std::unique_ptr<Strategy> strategy = MakeStrategy(options, proposer.get());
-  return RefinementPhase(data, plan, scored, strategy.get(), /*with_floor=*/true, options,
-                         run.control)
+  const std::unique_ptr<Proposer> rehearsed = MakeListProposer(scored, options);
+  const std::unique_ptr<Strategy> rehearsal = MakeStrategy(options, rehearsed.get());
+  return RefinementPhase(data, plan, scored, strategy.get(), rehearsal.get(), /*with_floor=*/true,
+                         options, run.control)
       .Run();
 }
 
