@@ -13,12 +13,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <vector>
 #include <nlohmann/json.hpp>
 
 #include "core/coordinator/equation.h"
+#include "golden_file.h"
 #include "tally.h"
 #include "trails/error.h"
 
@@ -100,22 +100,11 @@ void CheckBuggyPlan(Tally *tally, const json &golden, std::int32_t eta) {
                 Words(plan));
 }
 
-int Run(const std::string &path) {
-  std::ifstream file(path);
-  if (!file) {
-    fmt::print(stderr, "cannot open {}\n", path);
-    return 2;
-  }
-  const json golden = json::parse(file);
-  if (golden.at("format") != "trails-golden-coordinator-1" || golden.at("plans").empty() ||
-      golden.at("epoch_cost").empty()) {
-    fmt::print(stderr, "{} holds no plans in the format trails-golden-coordinator-1\n", path);
-    return 2;
-  }
+int Run(const json &golden) {
   const std::int32_t eta = golden.at("eta");
   Tally tally;
-  for (const json &table : golden["epoch_cost"]) CheckCosts(&tally, table, eta);
-  for (const json &plan : golden["plans"]) CheckPlan(&tally, plan, eta);
+  for (const json &table : golden.at("epoch_cost")) CheckCosts(&tally, table, eta);
+  for (const json &plan : golden.at("plans")) CheckPlan(&tally, plan, eta);
   for (const json &plan : golden.at("buggy_reference_DO_NOT_COPY")) {
     CheckBuggyPlan(&tally, plan, eta);
   }
@@ -126,14 +115,5 @@ int Run(const std::string &path) {
 }  // namespace trails
 
 int main(int argc, char **argv) {
-  if (argc != 3 || std::string(argv[1]) != "--golden") {
-    fmt::print(stderr, "usage: golden_coordinator --golden FILE\n");
-    return 2;
-  }
-  try {
-    return trails::Run(argv[2]);
-  } catch (const std::exception &error) {
-    fmt::print(stderr, "cannot use {}: {}\n", argv[2], error.what());
-    return 2;
-  }
+  return trails::WithGoldenFile(argc, argv, "coordinator", "plans", trails::Run);
 }

@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <string>
@@ -25,6 +24,7 @@
 
 #include "core/coordinator/schedule.h"
 #include "core/random.h"
+#include "golden_file.h"
 #include "tally.h"
 
 namespace trails {
@@ -128,18 +128,7 @@ void CheckRun(Tally *tally, const json &run, const Scores &scores) {
                   run.at("winner").get<int>()));
 }
 
-int Run(const std::string &path) {
-  std::ifstream file(path);
-  if (!file) {
-    fmt::print(stderr, "cannot open {}\n", path);
-    return 2;
-  }
-  const json golden = json::parse(file);
-  if (golden.at("format") != "trails-golden-schedules-1" || golden.at("runs").empty() ||
-      golden.at("eta") != 3) {
-    fmt::print(stderr, "{} holds no runs in the format trails-golden-schedules-1\n", path);
-    return 2;
-  }
+int Run(const json &golden) {
   Tally tally;
   std::map<std::string, Scores> tables;
   for (const json &table : golden.at("tables")) {
@@ -154,14 +143,5 @@ int Run(const std::string &path) {
 }  // namespace trails
 
 int main(int argc, char **argv) {
-  if (argc != 3 || std::string(argv[1]) != "--golden") {
-    fmt::print(stderr, "usage: golden_schedules --golden FILE\n");
-    return 2;
-  }
-  try {
-    return trails::Run(argv[2]);
-  } catch (const std::exception &error) {
-    fmt::print(stderr, "cannot use {}: {}\n", argv[2], error.what());
-    return 2;
-  }
+  return trails::WithGoldenFile(argc, argv, "schedules", "runs", trails::Run);
 }

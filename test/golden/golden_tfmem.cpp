@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -23,6 +22,7 @@
 #include "core/filtering/trie_pass.h"
 #include "core/random.h"
 #include "core/tfmem/direct.h"
+#include "golden_file.h"
 #include "golden_net.h"
 #include "tally.h"
 #include "trails/error.h"
@@ -259,17 +259,7 @@ void CheckStream(Tally *tally) {
                 fmt::format("{} of {} numbers differ", differing, std::size(kExpected)));
 }
 
-int Run(const std::string &path) {
-  std::ifstream file(path);
-  if (!file) {
-    fmt::print(stderr, "cannot open {}\n", path);
-    return 2;
-  }
-  const json golden = json::parse(file);
-  if (golden.at("format") != "trails-golden-tfmem-1" || golden.at("cases").empty()) {
-    fmt::print(stderr, "{} holds no cases in the format trails-golden-tfmem-1\n", path);
-    return 2;
-  }
+int Run(const json &golden) {
   Tally tally;
   CheckStream(&tally);
   for (const json &each : golden["cases"]) {
@@ -285,15 +275,6 @@ int Run(const std::string &path) {
 }  // namespace trails
 
 int main(int argc, char **argv) {
-  if (argc != 3 || std::string(argv[1]) != "--golden") {
-    fmt::print(stderr, "usage: golden_tfmem --golden FILE\n");
-    return 2;
-  }
   at::set_num_threads(1);  // as in the engine: networks this small gain nothing from more
-  try {
-    return trails::Run(argv[2]);
-  } catch (const std::exception &error) {
-    fmt::print(stderr, "cannot use {}: {}\n", argv[2], error.what());
-    return 2;
-  }
+  return trails::WithGoldenFile(argc, argv, "tfmem", "cases", trails::Run);
 }
