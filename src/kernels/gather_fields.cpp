@@ -16,7 +16,7 @@ constexpr std::int64_t kPrefetchRows = 8;  // a random row is a cache miss
 
 constexpr int kLanes = 8;                  // numbers that are located together
 constexpr std::int64_t kChunkRows = 128;   // of which the output stays in a core's cache
-constexpr std::int32_t kMostKnots = 64;    // that are searched for all lanes at once
+constexpr std::int32_t kMostKnots = 192;   // that are searched for all lanes at once
 constexpr float kNoPositions[2] = {0, 0};  // looked at where no field has knots, to no effect
 
 // Vectors of the compiler's own kind, which become as many of the machine's as it takes.
@@ -200,6 +200,7 @@ struct Gathered {
   const float *values;
   const std::int32_t *rows;
   const float *table;
+  const float *numbers;  // the table of the numeric fields
   float *out;
   LocatedNumber *located;
 
@@ -248,12 +249,12 @@ inline __attribute__((always_inline)) void GatherNumbers(const Gathered &g,
       const NumericSlots &slots = g.plan.numeric_fields[first_number + l];
       float *const to = out_row + slots.field * width;
       if (at.knot[l] >= 0) {
-        MixRows<kWidth>(at.value[l], at.t[l], g.table + slots.value_id * width,
-                        g.table + at.knot[l] * width, to, width);
+        MixRows<kWidth>(at.value[l], at.t[l], g.numbers + slots.value_id * width,
+                        g.numbers + at.knot[l] * width, to, width);
       } else if (at.knot[l] == LocatedNumber::kNoKnots) {
-        ScaleRow<kWidth>(g.table + slots.value_id * width, at.value[l], to, width);
+        ScaleRow<kWidth>(g.numbers + slots.value_id * width, at.value[l], to, width);
       } else if (slots.null_id >= 0) {
-        CopyRow<kWidth>(g.table + slots.null_id * width, to, width);
+        CopyRow<kWidth>(g.numbers + slots.null_id * width, to, width);
       } else {
         std::fill_n(to, width, 0.0f);
       }
@@ -325,8 +326,9 @@ inline __attribute__((always_inline)) void ScatterRows(
 TRAILS_SIMD void GatherFieldsCpu(const FieldPlan &plan, const std::int32_t *ids,
                                  const float *values, const std::int32_t *rows, std::int64_t count,
                                  const float *table, std::int32_t width, float *out,
-                                 LocatedNumber *located) {
-  const Gathered gathered{plan, ids, values, rows, table, out, located};
+                                 LocatedNumber *located, const float *cumulated) {
+  const Gathered gathered{
+      plan, ids, values, rows, table, cumulated == nullptr ? table : cumulated, out, located};
   if (width == kUsualWidth) {
     GatherRows<kUsualWidth>(gathered, count, width);
   } else {
@@ -347,13 +349,17 @@ TRAILS_SIMD void ScatterFieldsCpu(const FieldPlan &plan, FieldRange range, const
 }
 
 void CumulateKnotsCpu(const FieldPlan &plan, const float *table, std::int32_t width, float *out) {
-  if (out != table) {
-    std::memcpy(out, table, sizeof(float) * static_cast<std::size_t>(plan.table_rows) * width);
-  }
   for (const NumericSlots &slots : plan.numeric_fields) {
-    for (std::int64_t k = 1; k < slots.knots; ++k) {
-      float *const to = out + (slots.first_knot_id + k) * width;
-      for (std::int64_t w = 0; w < width; ++w) to[w] += to[w - width];
+    const auto copy = [&](std::int64_t id) {
+      if (out != table) std::copy_n(table + id * width, width, out + id * width);
+    };
+    copy(slots.value_id);
+    if (slots.null_id >= 0) copy(slots.null_id);
+    if (slots.knots > 0) copy(slots.first_knot_id);
+    for (std::int64_t id = slots.first_knot_id + 1; id < slots.first_knot_id + slots.knots; ++id) {
+      const float *const before = out + (id - 1) * width;
+      for (std::int64_t w = 0; w < width; ++w)
+        out[id * width + w] = table[id * width + w] + before[w];
     }
   }
 }

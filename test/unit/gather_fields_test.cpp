@@ -85,12 +85,13 @@ class GatherFields : public ::testing::TestWithParam<std::int32_t> {
  protected:
   std::vector<float> Gather(const std::vector<float> &table, const std::int32_t *picked,
                             std::vector<LocatedNumber> *located) const {
-    std::vector<float> cumulated(table.size());
+    // Apart from the table, whose knots stay as they are: nothing else is read from it.
+    std::vector<float> cumulated(table.size(), kNull);
     CumulateKnotsCpu(plan_, table.data(), width_, cumulated.data());
     std::vector<float> out(static_cast<std::size_t>(kRows * plan_.fields * width_), kNull);
     located->resize(static_cast<std::size_t>(kRows * plan_.numeric()));
-    GatherFieldsCpu(plan_, rows_.ids.data(), rows_.values.data(), picked, kRows, cumulated.data(),
-                    width_, out.data(), located->data());
+    GatherFieldsCpu(plan_, rows_.ids.data(), rows_.values.data(), picked, kRows, table.data(),
+                    width_, out.data(), located->data(), cumulated.data());
     return out;
   }
   void Scatter(FieldRange range, const std::int32_t *picked,
@@ -142,8 +143,8 @@ TEST_P(GatherFields, IsTheSameWithoutLocatedNumbers) {
   const std::vector<float> table = RandomTable(4);
   std::vector<LocatedNumber> located;
   const std::vector<float> with = Gather(table, nullptr, &located);
-  std::vector<float> cumulated(table.size());
-  CumulateKnotsCpu(plan_, table.data(), width_, cumulated.data());
+  std::vector<float> cumulated = table;
+  CumulateKnotsCpu(plan_, cumulated.data(), width_, cumulated.data());
   std::vector<float> without(with.size());
   GatherFieldsCpu(plan_, rows_.ids.data(), rows_.values.data(), nullptr, kRows, cumulated.data(),
                   width_, without.data());
@@ -213,7 +214,7 @@ TEST_P(GatherFields, ScatterAddsToWhatIsThere) {
 // <cumulate(T), Y> = <T, backward(Y)>, over the knots' rows and all others.
 TEST_P(GatherFields, CumulateAndItsBackwardAreTransposes) {
   const std::vector<float> table = RandomTable(8);
-  std::vector<float> cumulated(table.size());
+  std::vector<float> cumulated = table;
   CumulateKnotsCpu(plan_, table.data(), width_, cumulated.data());
   const std::vector<float> y = RandomTable(9);
   std::vector<float> backward = y;
@@ -270,6 +271,54 @@ TEST(GatherFieldsByHand, AValueBetweenOnAndBeyondKnots) {
                   out.data());
   EXPECT_EQ(out, (std::vector<float>{10 - 1000, 12.5 - 750, 20, 30 + 1000, 40 + 2000, 40 + 9000,
                                      10 - 9000, 7}));
+}
+
+// Whatever the number of knots, of fields beside one another, and of rows: searches differ by them.
+TEST(GatherFieldsByHand, EveryValueFindsItsKnots) {
+  const std::vector<std::int32_t> of_fields = {2, 3, 9, 194, 2, 49, 5, 7, 195, 300, 2};
+  for (std::size_t fields = 1; fields <= of_fields.size(); ++fields) {
+    FieldPlan plan;
+    RandomStream random(fields);
+    for (std::size_t f = 0; f < fields; ++f) {
+      NumericSlots slots;
+      slots.field = static_cast<std::int32_t>(f);
+      slots.knots = of_fields[f];
+      slots.first_knot = static_cast<std::int32_t>(plan.knot_positions.size());
+      slots.first_knot_id = plan.table_rows;
+      slots.value_id = plan.table_rows + slots.knots;
+      plan.table_rows += slots.knots + 1;
+      plan.numeric_fields.push_back(slots);
+      for (std::int32_t k = 0; k < slots.knots; ++k) {
+        plan.knot_positions.push_back(static_cast<float>(k * k) * 0.01f - 3.0f);
+      }
+    }
+    plan.fields = static_cast<std::int32_t>(fields);
+    for (const std::int64_t rows : {1, 7, 8, 200}) {
+      std::vector<float> values;
+      for (std::int64_t i = 0; i < rows * plan.fields; ++i) {
+        const auto f = static_cast<std::size_t>(i) % fields;
+        const auto knot = static_cast<std::size_t>(random.Below(of_fields[f]));
+        const auto first = static_cast<std::size_t>(plan.numeric_fields[f].first_knot);
+        values.push_back(plan.knot_positions[first + knot] +
+                         (i % 3 == 0 ? 0.0f : random.Symmetric(20)));
+      }
+      const std::vector<float> table(static_cast<std::size_t>(plan.table_rows));
+      std::vector<float> out(values.size());
+      std::vector<LocatedNumber> located(values.size());
+      GatherFieldsCpu(plan, nullptr, values.data(), nullptr, rows, table.data(), 1, out.data(),
+                      located.data());
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const NumericSlots &slots = plan.numeric_fields[i % fields];
+        const auto first = plan.knot_positions.begin() + slots.first_knot;
+        const auto above = std::upper_bound(first, first + slots.knots, values[i]) - first;
+        const auto knot = std::clamp<std::int64_t>(above - 1, 0, slots.knots - 2);
+        ASSERT_EQ(located[i].knot - slots.first_knot_id, knot)
+            << values[i] << " of " << slots.knots;
+        const float share = (values[i] - first[knot]) / (first[knot + 1] - first[knot]);
+        ASSERT_EQ(located[i].t, std::clamp(share, 0.0f, 1.0f)) << values[i];
+      }
+    }
+  }
 }
 
 }  // namespace

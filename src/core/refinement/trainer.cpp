@@ -43,7 +43,10 @@ Trainer::Trainer(const Dataset &data, const kernels::FieldPlan &plan, const Trai
     inputs = width;
   }
   AddLayer(inputs, data.target.outputs(), /*hidden=*/false);
-  if (plan.numeric() > 0) cumulated_.resize(static_cast<std::size_t>(parameters_.count(table_)));
+  if (plan.numeric() > 0) {
+    // Not cleared: memory that a table of categories leaves alone is never given by the system.
+    cumulated_.reset(new float[static_cast<std::size_t>(parameters_.count(table_))]);
+  }
   located_.resize(static_cast<std::size_t>(order_.batch() * plan.numeric()));
   Initialise();
   CutIntoPieces();
@@ -180,9 +183,9 @@ Network Trainer::Fold() const {
   Network network;
   network.architecture = ArchitectureName(options_.widths);
   network.embedding_width = kEmbeddingWidth;
-  network.table.resize(static_cast<std::size_t>(parameters_.count(table_)));
-  kernels::CumulateKnotsCpu(plan_, parameters_.average(table_), kEmbeddingWidth,
-                            network.table.data());
+  const float *const table = parameters_.average(table_);
+  network.table.assign(table, table + parameters_.count(table_));
+  kernels::CumulateKnotsCpu(plan_, network.table.data(), kEmbeddingWidth, network.table.data());
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer &layer = layers_[l];
     DenseLayer dense;

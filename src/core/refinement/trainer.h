@@ -159,10 +159,10 @@ class Trainer {
   const std::int32_t *pending_ = nullptr;  // rows of a mini-batch that was interrupted
 
   Parameters parameters_;
-  std::size_t table_ = 0;              // block, [table_rows, kEmbeddingWidth]
-  std::vector<float> cumulated_;       // the table with knots cumulated
-  std::vector<Layer> layers_;          // hidden layers, then the output layer
-  at::Tensor input_, input_gradient_;  // [batch, fields * kEmbeddingWidth]
+  std::size_t table_ = 0;               // block, [table_rows, kEmbeddingWidth]
+  std::unique_ptr<float[]> cumulated_;  // the table's numeric rows, knots cumulated; else unused
+  std::vector<Layer> layers_;           // hidden layers, then the output layer
+  at::Tensor input_, input_gradient_;   // [batch, fields * kEmbeddingWidth]
   std::vector<at::Tensor> input_pieces_, input_gradient_pieces_;
   std::vector<kernels::LocatedNumber> located_;
   std::vector<double> losses_;  // [row pieces]

@@ -1,12 +1,16 @@
 // One mini-batch through the network and back, phase by phase: what a phase computes piece by piece
 // needs sums over all rows that the phase before has left.
-#include <cstring>
+#include <algorithm>
 
 #include "core/refinement/multiply.h"
 #include "core/refinement/trainer.h"
 #include "kernels/loss.h"
 
 namespace trails {
+
+namespace {
+constexpr std::int64_t kClearedNumbers = 1 << 18;  // of the table's gradient, by one thread
+}  // namespace
 
 kernels::BatchNormState Trainer::NormOf(Layer *layer) {
   return {parameters_.value(layer->gamma), parameters_.value(layer->beta), layer->mean.data(),
@@ -19,10 +23,10 @@ const at::Tensor &Trainer::InputsOf(std::size_t l, std::int64_t piece, const std
   const std::int64_t count = pieces_.rows_of(piece);
   if (l == 0) {
     at::Tensor &input = input_pieces_[static_cast<std::size_t>(piece)];
-    kernels::GatherFieldsCpu(
-        plan_, data_.rows.ids.data(), data_.rows.values.data(), rows + first, count,
-        cumulated_.empty() ? parameters_.value(table_) : cumulated_.data(), kEmbeddingWidth,
-        input.mutable_data_ptr<float>(), located_.data() + first * plan_.numeric());
+    kernels::GatherFieldsCpu(plan_, data_.rows.ids.data(), data_.rows.values.data(), rows + first,
+                             count, parameters_.value(table_), kEmbeddingWidth,
+                             input.mutable_data_ptr<float>(),
+                             located_.data() + first * plan_.numeric(), cumulated_.get());
     return input;
   }
   Layer &layer = layers_[l - 1];
@@ -107,8 +111,8 @@ double Trainer::ComputeGradients(const std::int32_t *rows, const Interrupt &inte
   const std::int64_t pieces = pieces_.count();
   interrupt.Check();
   RandomStream dropout_seeds(options_.seed + static_cast<std::uint64_t>(steps_) * 0x9E3779B9ULL);
-  if (!cumulated_.empty()) {
-    kernels::CumulateKnotsCpu(plan_, parameters_.value(table_), kEmbeddingWidth, cumulated_.data());
+  if (cumulated_) {
+    kernels::CumulateKnotsCpu(plan_, parameters_.value(table_), kEmbeddingWidth, cumulated_.get());
   }
   for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
     Layer &layer = layers_[l];
@@ -145,8 +149,11 @@ void Trainer::Backward(const std::int32_t *rows, const Interrupt &interrupt) {
     });
   }
   float *const table_gradient = parameters_.gradient(table_);
-  std::memset(table_gradient, 0,
-              sizeof(float) * static_cast<std::size_t>(parameters_.count(table_)));
+  const std::int64_t numbers = parameters_.count(table_);
+  team_->Run((numbers + kClearedNumbers - 1) / kClearedNumbers, [&](std::int64_t i) {
+    const std::int64_t from = i * kClearedNumbers;
+    std::fill_n(table_gradient + from, std::min(kClearedNumbers, numbers - from), 0.0f);
+  });
   Layer &first = layers_.front();
   const std::int64_t products = std::ssize(first.weights);
   const std::int64_t ranges = ScatterRanges();
