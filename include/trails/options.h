@@ -117,12 +117,12 @@ struct SearchSpace {
 inline constexpr std::int64_t kLargestWholeSpace = 5'000'000;
 inline constexpr std::int64_t kSampledCandidates = 5'000;
 
-// A candidate that an earlier run trained: what a learned filter knows before the first rung.
+// A candidate that an earlier run trained on the same relation and target: what a learned filter
+// knows before the first rung.
 struct PastCandidate {
   std::string architecture;
   double dropout = 0;
-  double standing = 0;      // its place among those trained in that run: 0 the worst, 1 the best
-  bool same_table = false;  // of the same relation and target
+  double standing = 0;  // its place among those trained in that run: 0 the worst, 1 the best
 };
 
 struct SelectionOptions {

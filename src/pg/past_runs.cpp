@@ -9,31 +9,30 @@ namespace trails::pg {
 
 namespace {
 
-// $1 the caller, $2 the relation, $3 the target, $4 the space, $5 metrics of which more is better.
+// $1 the caller, $2 the relation, $3 the target, $4 metrics of which more is better.
 // Trained candidates have the first numbers of a run, so that the many that were only scored are
 // not read.
 constexpr const char *kPast =
     "WITH recent AS ("
-    "SELECT run_id, metric, candidates_trained, settings ->> 'space' AS space, "
-    "source_oid = $2 AND target = $3 AS same_table "
+    "SELECT run_id, metric, candidates_trained, source_oid, target "
     "FROM trails.run WHERE owner = $1 ORDER BY run_id DESC LIMIT 1000), "
     "chosen AS ("
-    "SELECT * FROM recent WHERE candidates_trained > 1 AND (same_table OR space = $4) "
-    "ORDER BY same_table DESC, run_id DESC LIMIT 10), "
+    "SELECT * FROM recent WHERE candidates_trained > 1 AND source_oid = $2 AND target = $3 "
+    "ORDER BY run_id DESC LIMIT 10), "
     "candidates AS ("
-    "SELECT chosen.run_id, same_table, c.architecture, c.dropout, "
+    "SELECT chosen.run_id, c.architecture, c.dropout, "
     "row_number() OVER (PARTITION BY chosen.run_id ORDER BY c.rung DESC, "
-    "CASE WHEN chosen.metric = ANY ($5) THEN c.metric ELSE - c.metric END DESC NULLS LAST, "
+    "CASE WHEN chosen.metric = ANY ($4) THEN c.metric ELSE - c.metric END DESC NULLS LAST, "
     "c.number) - 1 AS place, "
     "count(*) OVER (PARTITION BY chosen.run_id) - 1 AS last "
     "FROM chosen CROSS JOIN LATERAL ("
     "SELECT DISTINCT ON (architecture) architecture, dropout, rung, candidate.metric, number "
     "FROM trails.candidate WHERE candidate.run_id = chosen.run_id "
     "AND number < candidates_trained AND rung IS NOT NULL ORDER BY architecture, number) AS c) "
-    "SELECT architecture, dropout, 1 - place / last::double precision, same_table "
+    "SELECT architecture, dropout, 1 - place / last::double precision "
     "FROM candidates WHERE last > 0 "
     "AND (last < 40 OR place = 0 OR place * 39 / last > (place - 1) * 39 / last) "
-    "ORDER BY same_table DESC, run_id DESC, place";
+    "ORDER BY run_id DESC, place";
 
 bool Contains(const SearchSpace &space, const HiddenWidths &widths) {
   const auto layers = static_cast<std::int32_t>(widths.size());
@@ -61,7 +60,6 @@ std::vector<PastCandidate> PastCandidates(Oid relation, const std::string &targe
     parameters.AddOid(catalog.caller())
         .AddOid(relation)
         .AddText(target)
-        .AddText(space.name)
         .AddTexts(MetricsOfWhichMoreIsBetter());
     const std::uint64_t rows = catalog.Read(kPast, parameters);
     std::vector<PastCandidate> past;
@@ -71,7 +69,6 @@ std::vector<PastCandidate> PastCandidates(Oid relation, const std::string &targe
       if (!Contains(space, ParseArchitecture(candidate.architecture))) continue;
       candidate.dropout = catalog.Double(row, 1);
       candidate.standing = catalog.Double(row, 2);
-      candidate.same_table = catalog.Bool(row, 3);
       past.push_back(std::move(candidate));
     }
     return past;

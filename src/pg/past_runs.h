@@ -11,11 +11,11 @@
 
 namespace trails::pg {
 
-// Candidates of `space` that earlier runs of the caller trained: first those of the same relation
-// and target, whatever space they searched, then those of other tables that searched a space of
-// this name; of the caller's last 1,000 runs the last 10 that fit. Of a run at most 40 candidates,
-// spread evenly over its order; further seeds of a candidate and runs of a single one are left
-// out. The newest run of the same table comes first, the best candidate of a run first.
+// Candidates of `space` that earlier runs of the caller trained on the same relation and target,
+// whatever space they searched; of the caller's last 1,000 runs the last 10 that fit. Of a run at
+// most 40 candidates, spread evenly over its order; further seeds of a candidate and runs of a
+// single one are left out. The newest run comes first, the best candidate of a run first. Runs on
+// other tables mislead (docs/benchmarks.md, "Filtering: learning").
 //
 // A run's candidates are ordered as refinement left them: by the last rung, then by the metric.
 // Throws PgError. Cost: 1 ms where the caller has thousands of runs.

@@ -49,11 +49,11 @@ is(past('anna', "'here', 't', $narrow"), '', 'no runs, no past');
 $node->safe_psql('postgres', q{
 SELECT add_run(1, 'anna', 'here', 't', 'narrow', 'auc', '{8,16,32,8-8}', '{1,0,1,0}', '{0.7,0.9,0.8,NULL}')});
 is(past('anna', "'here', 't', $narrow"),
-	"32 0 1 same\n8 0.2 0.6667 same\n16 0.4 0.3333 same\n8-8 0.2 0 same", 'the order that refinement left');
+	"32 0 1\n8 0.2 0.6667\n16 0.4 0.3333\n8-8 0.2 0", 'the order that refinement left');
 $node->safe_psql('postgres', q{
 SELECT add_run(2, 'anna', 'here', 't', 'narrow', 'rmse', '{8,16}', '{0,0}', '{0.7,0.9}')});
 is(past('anna', "'here', 't', $narrow"),
-	"8 0.2 1 same\n16 0.4 0 same\n32 0 1 same\n8 0.2 0.6667 same\n16 0.4 0.3333 same\n8-8 0.2 0 same",
+	"8 0.2 1\n16 0.4 0\n32 0 1\n8 0.2 0.6667\n16 0.4 0.3333\n8-8 0.2 0",
 	'the newest run first, the smaller error first');
 
 # A new seed of a candidate does not count again, nor does a run of a single candidate.
@@ -62,10 +62,9 @@ DELETE FROM trails.run WHERE run_id < 3;
 SELECT add_run(3, 'anna', 'here', 't', 'narrow', 'auc', '{8,16,8,8}', '{0,0,1,1}', '{0.7,0.6,0.9,0.8}');
 SELECT add_run(4, 'anna', 'here', 't', 'narrow', 'auc', '{8}', '{0}', '{0.7}');
 SELECT add_run(5, 'anna', 'here', 't', 'narrow', 'auc', '{8,8}', '{0,1}', '{0.7,0.8}')});
-is(past('anna', "'here', 't', $narrow"), "8 0.2 1 same\n16 0.4 0 same", 'each candidate once');
+is(past('anna', "'here', 't', $narrow"), "8 0.2 1\n16 0.4 0", 'each candidate once');
 
-# The same table whatever its space was; other tables and targets where the space has the same name; candidates of
-# this space only.
+# The same table and target, whatever the space was; candidates of this space only.
 $node->safe_psql('postgres', q{
 DELETE FROM trails.run WHERE run_id < 6;
 SELECT add_run(6, 'anna', 'here', 't', 'wide', 'auc', '{8,512,16}', '{0,0,0}', '{0.7,0.8,0.6}');
@@ -73,8 +72,7 @@ SELECT add_run(7, 'anna', 'there', 't', 'narrow', 'auc', '{8,16}', '{0,0}', '{0.
 SELECT add_run(8, 'anna', 'here', 'u', 'narrow', 'auc', '{16,8-8-8,8}', '{0,0,0}', '{0.9,0.8,0.7}');
 SELECT add_run(9, 'anna', 'there', 't', 'wide', 'auc', '{8,32}', '{0,0}', '{0.7,0.8}')});
 is(past('anna', "'here', 't', $narrow"),
-	"8 0.2 0.5 same\n16 0 0 same\n16 0.2 1 other\n8 0 0 other\n16 0.4 1 other\n8 0.2 0 other",
-	'the same table first, then others that searched this space');
+	"8 0.2 0.5\n16 0 0", 'neither other tables nor other targets');
 
 # Whose runs: the caller's own, not those of a role they belong to, nor everybody's for a superuser.
 is(past('bela', "'here', 't', $narrow"), '', 'not the runs of another role');
@@ -85,16 +83,15 @@ like(past('postgres', "'here', 't', 'narrow', '{8}', 1, 1"), qr/^$/, 'whatever t
 $node->safe_psql('postgres', q{
 DELETE FROM trails.run;
 DELETE FROM trails.candidate;
-SELECT add_run(100 + r, 'anna', 'there', 't', 'narrow', 'auc', '{8,16}', '{0,0}', '{0.7,0.8}')
+SELECT add_run(r, 'anna', 'here', 't', 'narrow', 'auc', '{8,16}', '{0,0}', '{0.7,0.8}')
 FROM generate_series(1, 30) AS r;
 SELECT add_run(50, 'anna', 'here', 't', 'narrow', 'auc', array_agg(format('%s-%s', 1 + n / 32, 1 + n % 32)),
                array_agg(0), array_agg(n::float8)) FROM generate_series(1, 1000) AS n;});
 my @lines = split /\n/, past('anna', "'here', 't', 'narrow', (SELECT array_agg(w ORDER BY w) FROM generate_series(1, 32) AS w), 1, 2");
-is(scalar(grep { /same$/ } @lines), 40, 'forty of a thousand');
-is($lines[0], '32-9 0.2 1 same', 'the best among them');
-is($lines[39], '1-2 0.2 0 same', 'and the worst');
-is($lines[20], '16-8 0.2 0.4865 same', 'and those between at equal distances');
-is(scalar(grep { /other$/ } @lines), 9 * 2, 'ten runs in all');
+is(scalar(@lines), 40 + 9 * 2, 'forty of a thousand, and ten runs in all');
+is($lines[0], '32-9 0.2 1', 'the best among them');
+is($lines[39], '1-2 0.2 0', 'and the worst');
+is($lines[20], '16-8 0.2 0.4865', 'and those between at equal distances');
 
 # Many runs with many candidates.
 $node->safe_psql('postgres', q{
@@ -102,6 +99,8 @@ SELECT add_run(r, 'anna', 'there', 't', 'narrow', 'auc', '{8,16,32}', '{0,0,0}',
 FROM generate_series(1001, 4000) AS r;
 INSERT INTO trails.candidate SELECT 4000, n, '999', n, n, 1, 0, 0, NULL, 0, NULL, 0 FROM generate_series(10, 200000) AS n;
 ANALYZE trails.run, trails.candidate;});
+@lines = split /\n/, past('anna', "'there', 't', $narrow");
+is(scalar(@lines), 10 * 3, 'the last ten of three thousand');
 my $best = $node->safe_psql('postgres', q{
 SET ROLE anna;
 CREATE TEMP TABLE times (ms double precision);
@@ -110,7 +109,7 @@ DECLARE began timestamptz;
 BEGIN
 	FOR i IN 1..10 LOOP
 		began := clock_timestamp();
-		PERFORM abuse_past('here', 't', 'narrow', '{8,16,32}', 1, 2);
+		PERFORM abuse_past('there', 't', 'narrow', '{8,16,32}', 1, 2);
 		INSERT INTO times VALUES (1000 * extract(epoch FROM clock_timestamp() - began));
 	END LOOP;
 END $$;

@@ -210,16 +210,13 @@ TEST(LearnedFilter, FindsBetterCandidatesThanChance) {
   }
 }
 
-TEST(LearnedFilter, ThePastOfTheSameTableIsKnownFromTheStart) {
+TEST(LearnedFilter, ThePastIsKnownFromTheStart) {
   std::vector<PastCandidate> past;
   const std::vector<std::int64_t> drawn = Draw(kTabular, 24, 11);
   const std::vector<double> ranks = Ranks(MeritsOf(kTabular, drawn), true);
   for (std::size_t i = 0; i < drawn.size(); ++i) {
-    past.push_back({ArchitectureName(CandidateAt(kTabular, drawn[i])), 0.0, (24 - ranks[i]) / 23,
-                    /*same_table=*/true});
+    past.push_back({ArchitectureName(CandidateAt(kTabular, drawn[i])), 0.0, (24 - ranks[i]) / 23});
   }
-  std::vector<PastCandidate> of_others = past;
-  for (PastCandidate &candidate : of_others) candidate.same_table = false;
   std::vector<PastCandidate> of_other_spaces = past;
   for (PastCandidate &candidate : of_other_spaces) candidate.architecture += "-17";
 
@@ -231,7 +228,6 @@ TEST(LearnedFilter, ThePastOfTheSameTableIsKnownFromTheStart) {
   const std::optional<LearnedProposal> proposal = filter.Propose(
       [&](const HiddenWidths &widths) { return IndexOf(kTabular, widths) == drawn.front(); });
   EXPECT_TRUE(proposal);
-  EXPECT_EQ(FilterOf(kTabular, {0.0f}, of_others).observations(), 0);
   EXPECT_EQ(FilterOf(kTabular, {0.0f}, of_other_spaces).observations(), 0);
 }
 
@@ -242,8 +238,8 @@ TEST(LearnedFilter, ALongPastIsThinnedFromTheBestToTheWorst) {
   });
   std::vector<PastCandidate> past;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
-    past.push_back({ArchitectureName(CandidateAt(kTabular, drawn[i])), 0.0,
-                    1 - static_cast<double>(i) / 199, /*same_table=*/true});
+    past.push_back(
+        {ArchitectureName(CandidateAt(kTabular, drawn[i])), 0.0, 1 - static_cast<double>(i) / 199});
   }
   LearnedFilter filter = FilterOf(kTabular, {0.0f}, past);
   EXPECT_EQ(filter.observations(), 60);

@@ -115,12 +115,11 @@ std::vector<float> StandardisedRates(const std::vector<float> &rates) {
   return column;
 }
 
-// Those of the same table and space; where they are many, evenly spread over them, as they come
+// Those of the space; where they are many, evenly spread over them, as they come
 // best first and the worst tell as much.
 std::vector<Observation> PastOf(const SearchSpace &space, const std::vector<PastCandidate> &past) {
   std::vector<Observation> known;
   for (const PastCandidate &candidate : past) {
-    if (!candidate.same_table) continue;
     const HiddenWidths widths = ParseArchitecture(candidate.architecture);
     if (!IsInSpace(space, widths)) continue;
     known.push_back({IndexOf(space, widths), static_cast<float>(candidate.dropout),

@@ -3,10 +3,10 @@
 //
 // Targets are normal scores of ranks, so that no metric's scale matters; features are the columns
 // of the table and the dropout rate, standardised so that every number of layers counts alike.
-// Candidates that past runs trained on the same table count with twice the noise; those of other
-// tables did not help and are left out. Proposals maximise the expected improvement over the best
-// that is predicted of an observed one; candidates in training count with their predicted mean
-// (kriging believer), so that several threads get different ones.
+// Candidates that past runs trained on the same table count with twice the noise. Proposals
+// maximise the expected improvement over the best that is predicted of an observed one; candidates
+// in training count with their predicted mean (kriging believer), so that several threads get
+// different ones.
 // Source: Rasmussen, Williams 2006; Ginsbourger et al. 2010. Choices and cost: docs/benchmarks.md,
 // "Filtering: learning".
 //
@@ -37,8 +37,8 @@ class LearnedFilter {
  public:
   // Candidates are those of `space`, features those of `table`, in CandidateAt's order. TFMEMs
   // among them did not help: build it without scores. dropouts: the rates to choose from, not
-  // empty. Of `past` those of the same table that are in the space count, 60 spread over them where
-  // they are more. Throws Error(kInvalidArgument) for a past architecture that is none.
+  // empty. Of `past` those that are in the space count, 60 spread over them where they are more.
+  // Throws Error(kInvalidArgument) for a past architecture that is none.
   LearnedFilter(const SearchSpace &space, FeatureTable table, std::vector<float> dropouts,
                 const std::vector<PastCandidate> &past, std::uint64_t seed);
   ~LearnedFilter();

@@ -24,8 +24,8 @@ TRAILS_PG_FUNCTION(abuse_past) {
   std::string lines;
   for (const PastCandidate &past : PastCandidates(RelationArgument(fcinfo, 0, "relation"),
                                                   TextArgument(fcinfo, 1, "target"), space)) {
-    lines += fmt::format("{}{} {:g} {:.4g} {}", lines.empty() ? "" : "\n", past.architecture,
-                         past.dropout, past.standing, past.same_table ? "same" : "other");
+    lines += fmt::format("{}{} {:g} {:.4g}", lines.empty() ? "" : "\n", past.architecture,
+                         past.dropout, past.standing);
   }
   return CallPg([&] { return CStringGetTextDatum(lines.c_str()); });
 }
