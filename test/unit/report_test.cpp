@@ -31,6 +31,7 @@ RunReport SmallRun() {
   run.budget_seconds = 10;
   run.seconds = 9.5;
   run.members = 3;
+  run.candidates_scored = 4680;
   run.valid = 0.93;
   run.floor_valid = 0.9;
   for (int i = 0; i < 4; ++i) {
@@ -90,6 +91,11 @@ TEST(ReportNumbers, ReadAsPeopleWriteThem) {
   EXPECT_EQ(SecondsText(0.0123), "0.012 s");
   EXPECT_EQ(SecondsText(59.84), "59.8 s");
   EXPECT_EQ(SecondsText(239.7), "4 min 0 s");
+  EXPECT_EQ(CountedText(1, "look"), "1 look");
+  EXPECT_EQ(CountedText(2040, "look"), "2,040 looks");
+  EXPECT_EQ(EpochsText(0.9999), "1 epoch");
+  EXPECT_EQ(EpochsText(0.25), "0.25 epochs");
+  EXPECT_EQ(EpochsText(12), "12 epochs");
 }
 
 TEST(Axis, ShowsAllValuesAndIsNeverEmpty) {
@@ -190,6 +196,20 @@ TEST(RunReport, SetsPlannedBesideActual) {
   EXPECT_NE(page.find(">0.50 s</text>"), std::string::npos);
   EXPECT_NE(page.find("nothing of 0.75 s planned"), std::string::npos);
   EXPECT_NE(page.find("filtering (4,680)<"), std::string::npos);
+}
+
+TEST(RunReport, RanksOnlyWhatWasScored) {
+  RunReport run = SmallRun();
+  EXPECT_NE(RenderReport(run).find("<th>rank</th><th>score</th>"), std::string::npos);
+  run.candidates.resize(1);
+  run.epochs.resize(1);
+  run.candidates_scored = 0;  // of trails.train
+  const std::string page = RenderReport(run);
+  EXPECT_EQ(page.find("<th>rank</th>"), std::string::npos);
+  EXPECT_EQ(page.find("<th>score</th>"), std::string::npos);
+  EXPECT_NE(page.find("over 1 look at 1 training."), std::string::npos);
+  EXPECT_NE(page.find("1 epoch, 0.9000"), std::string::npos);
+  EXPECT_EQ(page.find("1 epochs"), std::string::npos);
 }
 
 TEST(RunReport, HoldsARunThatTrainedNothing) {

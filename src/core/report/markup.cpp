@@ -78,6 +78,15 @@ std::string CountText(double value) {
   return value < 0 ? "-" + digits : digits;
 }
 
+std::string CountedText(std::size_t count, std::string_view one) {
+  return fmt::format("{} {}{}", CountText(static_cast<double>(count)), one, count == 1 ? "" : "s");
+}
+
+std::string EpochsText(double epochs) {
+  const std::string count = fmt::format("{:.3g}", epochs);
+  return count + (count == "1" ? " epoch" : " epochs");
+}
+
 std::string MetricText(double value) {
   if (std::isnan(value)) return "none";
   if (std::abs(value) >= 10'000 && std::abs(value) < 1e15) return CountText(value);

@@ -3,6 +3,7 @@
 // May touch: the C++ standard library only.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ std::string Escape(std::string_view utf8);
 std::string MetricText(double value);
 // A count: "4,680".
 std::string CountText(double value);
+// "1 look", "2,040 looks".
+std::string CountedText(std::size_t count, std::string_view one);
+// Three digits: "0.5 epochs", "1 epoch".
+std::string EpochsText(double epochs);
 // "0.42 s", "59.8 s", "4 min 12 s"; "none" for NaN.
 std::string SecondsText(double seconds);
 

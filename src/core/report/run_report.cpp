@@ -88,7 +88,7 @@ std::string Facts(const RunReport &run) {
                            : run.architecture},
       {"rows", rows},
       {"plan as carried out", run.plan},
-      {"chosen by the caller", run.settings},
+      {"settings", run.settings},
       {"seed and threads", fmt::format("{} and {}", run.seed, run.threads)},
       {"budget", SecondsText(run.budget_seconds)},
       {"begun", run.started_at},

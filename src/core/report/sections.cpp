@@ -171,6 +171,11 @@ bool HigherScoreIsBetter(std::string_view tfmem) {
   return true;
 }
 
+std::string PlaceCells(const CandidateResult &candidate) {
+  return fmt::format("<td>{}</td><td>{}</td>", CountText(candidate.rank),
+                     std::isnan(candidate.score) ? "none" : fmt::format("{:.4g}", candidate.score));
+}
+
 std::string RungTable(const RunReport &run) {
   struct Rung {
     std::set<std::int32_t> candidates;
@@ -229,10 +234,10 @@ std::string AnytimeSection(const RunReport &run) {
             fmt::format("the model that was kept: {}, {}", MetricText(run.valid),
                         SecondsText(run.seconds)));
   return Section("Best metric so far",
-                 fmt::format("The best {} on the validation rows against time, over {} looks at {} "
-                             "trainings. The dot is the model that was kept, {}.",
-                             MetricName(run), CountText(static_cast<double>(run.epochs.size())),
-                             CountText(static_cast<double>(run.candidates.size())),
+                 fmt::format("The best {} on the validation rows against time, over {} at {}. "
+                             "The dot is the model that was kept, {}.",
+                             MetricName(run), CountedText(run.epochs.size(), "look"),
+                             CountedText(run.candidates.size(), "training"),
                              run.members > 1 ? fmt::format("a mean of {} networks", run.members)
                                              : "one network"),
                  chart.Svg());
@@ -259,8 +264,8 @@ std::string CurvesSection(const RunReport &run) {
     std::sort(curve.begin(), curve.end());
     seeds = seeds || further[*at];
     const std::string style = RungStyle(candidate.rung, further[*at]);
-    const std::string tip = fmt::format("{}: best {}, {:.3g} epochs", CandidateText(candidate),
-                                        MetricText(candidate.metric), candidate.epochs);
+    const std::string tip = fmt::format("{}: best {}, {}", CandidateText(candidate),
+                                        MetricText(candidate.metric), EpochsText(candidate.epochs));
     chart.Line(curve, "curve " + style, tip);
     if (curve.size() == 1) chart.Dot(curve[0].first, curve[0].second, style, tip);
   }
@@ -291,20 +296,22 @@ std::string RungSection(const RunReport &run) {
     BarRow row{Escape(candidate.architecture),
                {},
                {},
-               fmt::format("{:.3g} epochs, {}", candidate.epochs, MetricText(candidate.metric))};
+               fmt::format("{}, {}", EpochsText(candidate.epochs), MetricText(candidate.metric))};
     double before = 0;
     for (const auto &[rung, end] : reached[i]) {
       row.parts.push_back({std::max(0.0, end - before), RungStyle(rung, further[i]),
-                           fmt::format("rung {}: up to {:.3g} epochs", rung + 1, end)});
+                           fmt::format("rung {}: up to {}", rung + 1, EpochsText(end))});
       before = std::max(before, end);
     }
     seeds = seeds || further[i];
     rows.push_back(std::move(row));
   }
   return Section("Rungs",
-                 fmt::format("Epochs of {} by rung, those trained longest first.",
-                             shortened ? fmt::format("the {} longest trainings", kMostBars)
-                                       : std::string("all trainings")),
+                 run.candidates.size() == 1
+                     ? std::string("Epochs of the one training.")
+                     : fmt::format("Epochs of {} by rung, those trained longest first.",
+                                   shortened ? fmt::format("the {} longest trainings", kMostBars)
+                                             : std::string("all trainings")),
                  RungTable(run) + BarsSvg("Epochs of the candidates by rung", rows) +
                      RungLegend(Rungs(run), seeds));
 }
@@ -395,7 +402,7 @@ std::string TimeSection(const RunReport &run) {
     body +=
         "<h3>Planned beside actual</h3>\n<p>Wall time of each step of the plan (models &#215; "
         "epochs that one of them has behind it at its end). Above what it took, below what was "
-        "planned when the run began.</p>\n" +
+        "planned when calibration was done.</p>\n" +
         BarsSvg("Seconds of each step, planned and actual", rows) +
         "<p class=\"legend\"><span class=\"key r2\"></span>took "
         "<span class=\"key planned\"></span>planned</p>\n";
@@ -414,19 +421,21 @@ std::string CandidateSection(const RunReport &run) {
   std::vector<std::size_t> order = BestFirst(run);
   if (order.size() > kMostRows) order.resize(kMostRows);
   const std::vector<bool> further = FurtherSeeds(run);
-  std::string table =
-      "<table>\n<tr><th>architecture</th><th>dropout</th><th>rank</th><th>score</th>"
-      "<th>parameters</th><th>rung</th><th>epochs</th><th>metric</th><th>thread time</th></tr>\n";
+  const bool ranked = run.candidates_scored > 0;  // not what trains one that the caller names
+  std::string table = fmt::format(
+      "<table>\n<tr><th>architecture</th><th>dropout</th>{}<th>parameters</th><th>rung</th>"
+      "<th>epochs</th><th>metric</th><th>thread time</th></tr>\n",
+      ranked ? "<th>rank</th><th>score</th>" : "");
   for (const std::size_t i : order) {
     const CandidateResult &candidate = run.candidates[i];
-    fmt::format_to(std::back_inserter(table),
-                   "<tr><td>{}{}</td><td>{:g}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
-                   "<td>{:.3g}</td><td>{}</td><td>{}</td></tr>\n",
-                   Escape(candidate.architecture), further[i] ? " (new seed)" : "",
-                   candidate.dropout, CountText(candidate.rank),
-                   std::isnan(candidate.score) ? "none" : fmt::format("{:.4g}", candidate.score),
-                   CountText(static_cast<double>(candidate.params)), candidate.rung + 1,
-                   candidate.epochs, MetricText(candidate.metric), SecondsText(candidate.seconds));
+    fmt::format_to(
+        std::back_inserter(table),
+        "<tr><td>{}{}</td><td>{:g}</td>{}<td>{}</td><td>{}</td><td>{:.3g}</td><td>{}</td>"
+        "<td>{}</td></tr>\n",
+        Escape(candidate.architecture), further[i] ? " (new seed)" : "", candidate.dropout,
+        ranked ? PlaceCells(candidate) : "", CountText(static_cast<double>(candidate.params)),
+        candidate.rung + 1, candidate.epochs, MetricText(candidate.metric),
+        SecondsText(candidate.seconds));
   }
   return Section("The best candidates",
                  "By their best look at the validation rows, one network alone.",
