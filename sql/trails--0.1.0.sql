@@ -59,14 +59,14 @@ COMMENT ON COLUMN trails.run.owner IS 'role that called model_selection or train
 COMMENT ON COLUMN trails.run.source IS 'relation read, with its schema, as it was called then';
 COMMENT ON COLUMN trails.run.source_oid IS 'oid of the relation read';
 COMMENT ON COLUMN trails.run.target IS 'column to predict';
-COMMENT ON COLUMN trails.run.state IS 'finished, or stopped before the plan was carried out (by stop_at, or by a cancel under trails.on_cancel = keep)';
+COMMENT ON COLUMN trails.run.state IS 'finished, or stopped before the plan was carried out (by stop_at, by a cancel under trails.on_cancel = keep, or by the budget when the plan was fixed)';
 COMMENT ON COLUMN trails.run.budget IS 'wall time the caller gave; NULL for none (train)';
 COMMENT ON COLUMN trails.run.seconds IS 'wall time taken, from the call to the stored model';
 COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it or without one';
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
-COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in; given back to model_selection, u in whole numbers, they fix the plan';
-COMMENT ON COLUMN trails.run.settings IS 'what the caller chose: encoding, split, group_by, categorical, numerical, stop_at, dropout, max_ids; of a selection also space, tfmem, refinement, fixed n, k, u, eta, max_epochs, only_filter, history, banks, keep_candidates; of a training architecture and epochs';
+COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out, or of a run that was stopped the one it was following: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in; given back to model_selection, u rounded up to a whole number, n, k and u fix a plan like it: longer than a timed run, with another schedule';
+COMMENT ON COLUMN trails.run.settings IS 'what the caller chose, or the defaults: encoding, split, group_by, categorical, numerical, stop_at, dropout, max_ids; of a selection also space, tfmem, refinement, fixed n, k, u, eta, max_epochs, only_filter, history, banks, keep_candidates; of a training architecture and epochs';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
 COMMENT ON COLUMN trails.run.valid_rows IS 'rows that candidates were compared on';
@@ -109,8 +109,8 @@ COMMENT ON TABLE trails.step IS 'the steps of a run, planned beside actual';
 COMMENT ON COLUMN trails.step.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.step.number IS 'position within the run, from 0';
 COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
-COMMENT ON COLUMN trails.step.models IS 'candidates scored or trained in it; NULL where none are';
-COMMENT ON COLUMN trails.step.epochs IS 'that one of them has behind it at its end, on average; NULL where none is trained';
+COMMENT ON COLUMN trails.step.models IS 'candidates scored or trained in it; NULL where none are or were, as in a step that was planned and not reached';
+COMMENT ON COLUMN trails.step.epochs IS 'that one of them has behind it at its end, on average; NULL where none is or was trained';
 COMMENT ON COLUMN trails.step.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
 COMMENT ON COLUMN trails.step.seconds IS 'wall time it took; NULL where it was planned and not reached';
 
@@ -330,11 +330,11 @@ COMMENT ON VIEW trails.runs IS 'the caller''s model selections, and trainings of
 COMMENT ON COLUMN trails.runs.run_id IS 'number of the run';
 COMMENT ON COLUMN trails.runs.source IS 'relation read, with its schema, as it was called then';
 COMMENT ON COLUMN trails.runs.target IS 'column to predict';
-COMMENT ON COLUMN trails.runs.state IS 'finished, or stopped before the plan was carried out (by stop_at, or by a cancel under trails.on_cancel = keep)';
+COMMENT ON COLUMN trails.runs.state IS 'finished, or stopped before the plan was carried out (by stop_at, by a cancel under trails.on_cancel = keep, or by the budget when the plan was fixed)';
 COMMENT ON COLUMN trails.runs.budget IS 'wall time the caller gave; NULL for none (train)';
 COMMENT ON COLUMN trails.runs.seconds IS 'wall time taken, from the call to the stored model';
 COMMENT ON COLUMN trails.runs.over_budget_ms IS 'milliseconds above the budget, 0 within it or without one';
-COMMENT ON COLUMN trails.runs.plan IS 'n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in: one more than the highest rung in trails.candidates';
+COMMENT ON COLUMN trails.runs.plan IS 'the plan as carried out, or of a run that was stopped the one it was following: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in: one more than the highest rung in trails.candidates';
 COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it is dropped';
 COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection or train was called';
 
@@ -345,8 +345,8 @@ COMMENT ON VIEW trails.steps IS 'the steps of the caller''s runs, planned beside
 COMMENT ON COLUMN trails.steps.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.steps.number IS 'position within the run, from 0';
 COMMENT ON COLUMN trails.steps.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
-COMMENT ON COLUMN trails.steps.models IS 'candidates scored or trained in it; NULL where none are';
-COMMENT ON COLUMN trails.steps.epochs IS 'that one of them has behind it at its end, on average; NULL where none is trained';
+COMMENT ON COLUMN trails.steps.models IS 'candidates scored or trained in it; NULL where none are or were, as in a step that was planned and not reached';
+COMMENT ON COLUMN trails.steps.epochs IS 'that one of them has behind it at its end, on average; NULL where none is or was trained';
 COMMENT ON COLUMN trails.steps.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
 COMMENT ON COLUMN trails.steps.seconds IS 'wall time it took; NULL where it was planned and not reached';
 
