@@ -10,9 +10,9 @@ namespace trails {
 
 namespace {
 
-// Some 100 us when nothing else wants the core, of which a phase of a training step hardly ever
-// takes more alone; a core that is wanted is given away at once.
-constexpr int kAwakeRounds = 300;
+// Some 300 us when nothing else wants the core: more than a phase of a training step leaves one
+// thread alone, and waking takes 50. A core that is wanted is given away at once.
+constexpr int kAwakeRounds = 2'000;
 
 // Returns when `value` is no longer `old`.
 template <typename T>

@@ -22,8 +22,17 @@ std::int64_t PieceRows(std::int64_t weights, std::int64_t batch) {
   return std::min(std::max<std::int64_t>(static_cast<std::int64_t>(power), 128), batch);
 }
 
-constexpr std::int64_t kUnitsOfPiece = 128;   // of a weight gradient
-constexpr std::int64_t kInputsOfPiece = 256;  // where it has too few units
+// Units of a piece of a weight gradient: products lose nothing by 128, and little by half a
+// hundred, without which a layer of a hundred units would be one thread's. 0: too few units to be
+// cut.
+std::int64_t UnitsOfPiece(std::int64_t outputs) {
+  if (outputs >= 256) return 128;
+  if (outputs < 96) return 0;
+  const std::int64_t pieces = (outputs + 63) / 64;
+  return (outputs / pieces + 15) / 16 * 16;
+}
+
+constexpr std::int64_t kInputsOfPiece = 256;  // of a layer of too few units
 
 }  // namespace
 
@@ -122,9 +131,10 @@ void Trainer::CutIntoPieces() {
 
 void Trainer::CutWeights(Layer *layer, const at::Tensor &x) const {
   const at::Tensor dh_transposed = layer->dh.t();
-  const bool by_units = layer->outputs >= 2 * kUnitsOfPiece;
+  const std::int64_t units = UnitsOfPiece(layer->outputs);
+  const bool by_units = units > 0;
   const std::int64_t all = by_units ? layer->outputs : layer->inputs;
-  const std::int64_t wanted = by_units ? kUnitsOfPiece : kInputsOfPiece;
+  const std::int64_t wanted = by_units ? units : kInputsOfPiece;
   for (std::int64_t first = 0; first < all; first += wanted) {
     const std::int64_t count = std::min(wanted, all - first);
     if (by_units) {
