@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "core/contest.h"
@@ -104,6 +107,40 @@ void FillPlan(std::int64_t scored, const RefinementResult &refined, SelectionRes
   result->stopped_early = refined.stopped_early;
 }
 
+// A fixed plan promises the same answer each time: not when the clock ended it.
+void WarnIfCutShort(const SelectionOptions &options, const char *hint, RefinementResult *refined,
+                    std::vector<Notice> *notices) {
+  if (!options.plan_is_fixed() || !refined->cut_short || refined->stopped_early) return;
+  refined->stopped_early = true;
+  notices->push_back({NoticeLevel::kWarning, "the budget ended the fixed plan",
+                      "The answer is the best so far, and depends on the clock.", hint});
+}
+
+// `left` of the budget is for what was foretold.
+void WarnIfTooLong(const SelectionOptions &options, const Forecast &forecast, double left,
+                   double budget, std::vector<Notice> *notices) {
+  double seconds = 0;
+  for (const PlanStep &step : forecast.steps) seconds += step.planned_seconds;
+  if (forecast.steps.empty() && left > 0) {
+    notices->push_back(
+        {NoticeLevel::kNotice, "the plan is too long to foretell its steps", {}, {}});
+  }
+  if (!options.plan_is_fixed() || seconds <= left) return;
+  notices->push_back({NoticeLevel::kWarning, "the budget would end the fixed plan",
+                      fmt::format("The plan needs some {:.1f} s; the budget is {:.1f} s.",
+                                  budget - left + seconds, budget),
+                      "Raise the budget, or lower \"k\" or \"u\"."});
+}
+
+void NoticeIfNotReached(const JudgeOptions &options, const Dataset &data, double valid,
+                        std::vector<Notice> *notices) {
+  if (!options.stop_at || !IsBetter(data.metric, *options.stop_at, valid)) return;
+  notices->push_back({NoticeLevel::kNotice,
+                      fmt::format("{} {:.6g} was not reached", Name(data.metric), *options.stop_at),
+                      fmt::format("The best on the validation rows is {:.6g}.", valid),
+                      {}});
+}
+
 // What came before the refinement phase, the phase's own steps, and the look at the test rows.
 void FillSteps(const RefinementResult &refined, SelectionResult *result) {
   std::vector<PlanStep> &steps = result->steps;
@@ -114,13 +151,47 @@ void FillSteps(const RefinementResult &refined, SelectionResult *result) {
   }
   steps.insert(steps.end(), refined.steps.begin(), refined.steps.end());
   steps.push_back(StepOf("judging", result->members, result->seconds.final));
+  steps.back().planned_seconds = refined.planned_judging;
 }
 
 void ThrowIfNothingIsKept(const RefinementResult &refined, const RunControl &control) {
   if (refined.finalists.empty() && control.finish != nullptr && control.finish->load()) {
-    throw Error(ErrorKind::kCancelled,
-                "model selection was cancelled before a network was trained");
+    throw Error(ErrorKind::kCancelled, "the call was ended before a network was trained",
+                "Nothing is there yet that could be kept.");
   }
+}
+
+// Who asked for one network is not served by another.
+void ThrowIfNotTrained(const Dataset &data, const RefinementResult &refined) {
+  if (!refined.finalists.empty()) return;
+  if (std::isnan(refined.floor.valid) && refined.trained > refined.diverged) {
+    throw Error(ErrorKind::kBadData,
+                fmt::format("{} is undefined on the validation rows", Name(data.metric)), {},
+                "Choose another metric, or a split with more validation rows.");
+  }
+  if (refined.diverged > 0) {
+    throw Error(ErrorKind::kBadData, "the network diverged", {},
+                "Look for extreme values among the features.");
+  }
+  throw Error(ErrorKind::kLimit, "the budget was too short to train the network", {},
+              "Raise the budget, or leave out rows by a view.");
+}
+
+void WarnOfTheUntrained(const std::vector<ScoredCandidate> &list,
+                        const std::vector<CandidateResult> &trained, std::int64_t diverged,
+                        std::vector<Notice> *notices) {
+  std::set<std::string> names;
+  for (const CandidateResult &candidate : trained) names.insert(candidate.architecture);
+  const std::int64_t missing = std::ssize(list) - std::ssize(names);
+  if (missing == 0) return;
+  notices->push_back(
+      {NoticeLevel::kWarning,
+       fmt::format("{} of {} architectures have no result", missing, list.size()),
+       diverged > 0 ? fmt::format("{} trainings diverged; for the others the time was up, or the "
+                                  "call was asked to end.",
+                                  diverged)
+                    : "The time was up, or the call was asked to end, or memory did not hold them.",
+       "Raise the budget, or name fewer architectures."});
 }
 
 // The candidates given, each once.
@@ -128,18 +199,17 @@ std::vector<ScoredCandidate> ListOf(const std::vector<std::string> &architecture
                                     const Dataset &data, std::vector<Notice> *notices) {
   const std::int32_t inputs = data.fields.Plan().fields * kEmbeddingWidth;
   std::vector<ScoredCandidate> list;
+  std::map<HiddenWidths, int> named;
   for (const std::string &name : architectures) {
     HiddenWidths widths = ParseArchitecture(name);
-    const bool twice = std::any_of(list.begin(), list.end(), [&](const ScoredCandidate &other) {
-      return other.widths == widths;
-    });
-    if (twice) {
+    const int times = ++named[widths];
+    if (times == 2) {
       notices->push_back({NoticeLevel::kNotice,
-                          fmt::format("architecture \"{}\" is named twice", name),
+                          fmt::format("architecture \"{}\" is named more than once", name),
                           "It is trained once.",
                           {}});
-      continue;
     }
+    if (times > 1) continue;
     const std::int64_t params = CountParameters(widths, inputs, data.target.outputs());
     list.push_back({std::move(widths), kNoMetric, params});
   }
@@ -152,6 +222,7 @@ SelectionResult Judged(const Dataset &data, const kernels::FieldPlan &plan,
   control.progress->Enter(Phase::kFinal);
   const Verdict verdict = JudgeFinalists(data, plan, refined, options, control);
   AddVerdictNotices(refined, verdict, data, &result.notices);
+  NoticeIfNotReached(options, data, verdict.valid, &result.notices);
   FillVerdict(data, verdict, refined, &result);
   return result;
 }
@@ -175,6 +246,7 @@ SelectionResult Select(Table &&table, const SelectionOptions &options, const Run
           .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
+  WarnIfCutShort(options, "Raise the budget, or lower \"k\" or \"u\".", &refined, &result.notices);
 
   start = Clock::now();
   const JudgeOptions judging{.threads = options.threads, .stop_at = options.stop_at};
@@ -206,15 +278,14 @@ PlanResult Plan(Table &&table, const SelectionOptions &options, const RunControl
   // A filter that did not end in its share takes as much of the budget as it may.
   const bool scored = std::ssize(filtered.order) >= wanted && filtered.banks >= options.banks;
   const double filtering = scored ? seconds.filtering : kFilteringShare * budget;
-  const auto test_rows = static_cast<std::int64_t>(data.split.test.size());
-  const double judging = cost.PredictionSeconds(contest.list().front().widths, test_rows) *
-                         kMostMembers / options.threads;
+  const double judging = JudgingSeconds(data, contest.list(), contest.options(), cost);
   const double left = std::chrono::duration<double>(control.deadline - Clock::now()).count() -
                       judging - std::max(0.0, filtering - seconds.filtering);
-  Forecast forecast =
-      Foretell(data, contest.rehearsal(), contest.options(), cost, std::max(left, 0.0));
+  Forecast forecast = Foretell(data, contest.list(), contest.rehearsal(), contest.options(), cost,
+                               std::max(left, 0.0), control);
   result.k = forecast.k;
   result.u = forecast.u;
+  WarnIfTooLong(contest.options(), forecast, left, budget, &result.notices);
   const auto add = [&](std::string name, std::int64_t models, double planned) {
     PlanStep step = StepOf(std::move(name), models, kNoMetric);
     step.planned_seconds = planned;
@@ -256,6 +327,7 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
                                  .Run();
   result.metric = data.metric;
   MoveTrained(&refined, &result.candidates, &result.epochs);
+  WarnOfTheUntrained(list, result.candidates, refined.diverged, &result.notices);
   result.seconds.refinement = SecondsSince(start);
   return result;
 }
@@ -284,6 +356,8 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
                                  .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
+  ThrowIfNotTrained(data, refined);
+  WarnIfCutShort(fixed, "Raise the budget, or train for fewer epochs.", &refined, &result.notices);
 
   start = Clock::now();
   const JudgeOptions judging{

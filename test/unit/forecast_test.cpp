@@ -20,7 +20,8 @@ ForecastInput Input(double seconds, std::int32_t threads) {
           .epoch_steps = 100,
           .epochs_of_a_step = 0.005,
           .step_seconds = [](const HiddenWidths &widths) { return 1e-5 * widths.front(); },
-          .look_seconds = [](const HiddenWidths &widths) { return 1e-4 * widths.front(); }};
+          .look_seconds = [](const HiddenWidths &widths) { return 1e-4 * widths.front(); },
+          .typical_step_seconds = 1e-3};
 }
 
 const PlanStep *Find(const Forecast &forecast, const std::string &name) {
@@ -71,7 +72,7 @@ TEST(Forecast, AddsUpToTheTime) {
       SampleProposer proposer(100);
       const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
       Counted strategy(halving.get());
-      const Forecast forecast = ForecastRefinement(Input(seconds, threads), &strategy, 1);
+      const Forecast forecast = ForecastRefinement(Input(seconds, threads), &strategy);
       EXPECT_LE(Sum(forecast), seconds * (1 + 1e-9));
       EXPECT_GE(Sum(forecast), 0.95 * seconds);
       EXPECT_LT(strategy.asked, 6000);
@@ -84,7 +85,7 @@ TEST(Forecast, AddsUpToTheTime) {
 TEST(Forecast, NamesTheRungs) {
   SampleProposer proposer(100);
   const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
-  const Forecast forecast = ForecastRefinement(Input(60, 2), halving.get(), 1);
+  const Forecast forecast = ForecastRefinement(Input(60, 2), halving.get());
   ASSERT_GE(forecast.steps.size(), 3u);
   EXPECT_EQ(forecast.steps[0].name, "rung 1");
   EXPECT_EQ(forecast.steps[0].models, 24);
@@ -97,18 +98,44 @@ TEST(Forecast, NamesTheRungs) {
   for (const PlanStep &step : forecast.steps) EXPECT_TRUE(std::isnan(step.seconds));
 }
 
-TEST(Forecast, IsTheSameForTheSameSeed) {
-  std::vector<double> sums;
-  for (const std::uint64_t seed : {1, 1, 2}) {
-    SampleProposer proposer(100);
-    const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
-    const Forecast forecast = ForecastRefinement(Input(60, 2), halving.get(), seed);
-    const PlanStep *const rung = Find(forecast, "rung 2");
-    ASSERT_NE(rung, nullptr);
-    sums.push_back(rung->planned_seconds);
+// Who will win is not known; what the next rung costs is foretold from the average.
+TEST(Forecast, LetsThoseOfTypicalCostSurvive) {
+  SampleProposer proposer(100);
+  SelectionOptions options;
+  options.n = options.k = 9;
+  options.u = 1;
+  const std::unique_ptr<Strategy> fixed = MakeScheduledStrategy(options, &proposer);
+  ForecastInput input = Input(std::numeric_limits<double>::infinity(), 1);
+  input.look_seconds = [](const HiddenWidths &) { return 0.0; };
+  double sum = 0;
+  SampleProposer same(100);
+  for (int i = 0; i < 9; ++i) {
+    sum += input.step_seconds(same.Propose([](const HiddenWidths &) { return true; })->widths);
   }
-  EXPECT_EQ(sums[0], sums[1]);
-  EXPECT_NE(sums[0], sums[2]);  // other candidates win
+  input.typical_step_seconds = sum / 9;
+  const Forecast forecast = ForecastRefinement(input, fixed.get());
+  const PlanStep *const rung = Find(forecast, "rung 2");
+  ASSERT_NE(rung, nullptr);
+  EXPECT_EQ(rung->models, 3);
+  // Three, from one epoch of 100 mini-batches to three.
+  EXPECT_NEAR(rung->planned_seconds, 3 * 200 * sum / 9, 0.1 * 3 * 200 * sum / 9);
+}
+
+TEST(Forecast, EndsWhenItsCheckThrows) {
+  struct Enough {};
+  SampleProposer proposer(100);
+  SelectionOptions options;
+  options.n = options.k = 100;
+  options.u = 1'000'000'000;
+  options.refinement = Refinement::kReject;
+  const std::unique_ptr<Strategy> endless = MakeScheduledStrategy(options, &proposer);
+  ForecastInput input = Input(std::numeric_limits<double>::infinity(), 2);
+  int checks = 0;
+  input.check = [&] {
+    if (++checks == 500) throw Enough();
+  };
+  EXPECT_THROW(ForecastRefinement(input, endless.get()), Enough);
+  EXPECT_EQ(checks, 500);
 }
 
 TEST(Forecast, TakesNewSeedsToGoOn) {
@@ -117,7 +144,7 @@ TEST(Forecast, TakesNewSeedsToGoOn) {
   options.max_epochs = 8;
   const std::unique_ptr<Strategy> halving = MakeTimedHalving(options, &proposer);
   Counted strategy(halving.get());
-  const Forecast forecast = ForecastRefinement(Input(3600, 4), &strategy, 1);
+  const Forecast forecast = ForecastRefinement(Input(3600, 4), &strategy);
   EXPECT_LT(strategy.asked, 1000);
   EXPECT_NEAR(Sum(forecast), 3600, 1);
   const PlanStep *const seeds = Find(forecast, "seeds");
@@ -133,7 +160,7 @@ TEST(Forecast, ForetellsAFixedTrainingWithoutATime) {
   ForecastInput input = Input(std::numeric_limits<double>::infinity(), 4);
   const std::unique_ptr<Strategy> single = MakeSingleTraining({.widths = {100}}, 1000);
   Counted strategy(single.get());
-  const Forecast forecast = ForecastRefinement(input, &strategy, 1);
+  const Forecast forecast = ForecastRefinement(input, &strategy);
   ASSERT_EQ(forecast.steps.size(), 1u);
   EXPECT_EQ(forecast.steps[0].name, "final training");
   EXPECT_EQ(forecast.steps[0].models, 1);
@@ -157,7 +184,7 @@ class Endless final : public Strategy {
 
 TEST(Forecast, CountsWhatTheDeadlineCutsOff) {
   Endless strategy;
-  const Forecast forecast = ForecastRefinement(Input(1, 3), &strategy, 1);
+  const Forecast forecast = ForecastRefinement(Input(1, 3), &strategy);
   ASSERT_EQ(forecast.steps.size(), 1u);
   EXPECT_EQ(forecast.steps[0].models, 3);
   EXPECT_DOUBLE_EQ(forecast.steps[0].planned_seconds, 1);
@@ -167,7 +194,7 @@ TEST(Forecast, CountsWhatTheDeadlineCutsOff) {
 TEST(Forecast, IsEmptyWithoutTime) {
   SampleProposer proposer(100);
   const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
-  EXPECT_TRUE(ForecastRefinement(Input(1e-7, 1), halving.get(), 1).steps.empty());
+  EXPECT_TRUE(ForecastRefinement(Input(1e-7, 1), halving.get()).steps.empty());
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/coordinator/cost_model.h"
-#include "core/random.h"
 
 namespace trails {
 
@@ -26,10 +25,10 @@ struct Tally {
   std::int64_t more_models = 0;                // that are not in `steps`
 };
 
-// Contenders that take time and get better, each up to a merit drawn for it.
+// Contenders that take time and get better, each up to a merit of its own.
 class ForetoldField final : public ContenderField {
  public:
-  ForetoldField(const ForecastInput &input, std::uint64_t seed) : input_(input), random_(seed) {}
+  explicit ForetoldField(const ForecastInput &input) : input_(input) {}
 
   const std::vector<Contender> &contenders() const override { return contenders_; }
   std::int32_t Enter(const Proposal &proposal) override {
@@ -38,8 +37,9 @@ class ForetoldField final : public ContenderField {
     contender.widths = proposal.widths;
     contender.dropout = proposal.dropout;
     contender.origin = proposal.origin;
+    const double cost = input_.step_seconds(contender.widths) / input_.typical_step_seconds;
     contenders_.push_back(std::move(contender));
-    talents_.push_back(random_.Uniform());
+    talents_.push_back(-std::fabs(std::log(cost)));
     return contenders_.back().number;
   }
   void Drop(std::int32_t contender) override { At(contender).dropped = true; }
@@ -67,15 +67,14 @@ class ForetoldField final : public ContenderField {
 
  private:
   const ForecastInput &input_;
-  RandomStream random_;
   std::vector<Contender> contenders_;
   std::vector<double> talents_;
 };
 
 class Simulation {
  public:
-  Simulation(const ForecastInput &input, Strategy *strategy, std::uint64_t seed)
-      : input_(input), strategy_(strategy), field_(input, seed), free_(input.threads) {}
+  Simulation(const ForecastInput &input, Strategy *strategy)
+      : input_(input), strategy_(strategy), field_(input), free_(input.threads) {}
 
   void Run() {
     while (field_.now < input_.seconds && !OnlySeedsAreLeft()) {
@@ -125,6 +124,7 @@ class Simulation {
   }
 
   bool Begin() {
+    input_.check();
     const std::optional<Assignment> work = strategy_->Next(&field_);
     if (!work) return false;
     Contender &contender = field_.At(work->contender);
@@ -189,8 +189,8 @@ class Simulation {
 
 }  // namespace
 
-Forecast ForecastRefinement(const ForecastInput &input, Strategy *strategy, std::uint64_t seed) {
-  Simulation simulation(input, strategy, seed);
+Forecast ForecastRefinement(const ForecastInput &input, Strategy *strategy) {
+  Simulation simulation(input, strategy);
   simulation.Run();
   return simulation.Result();
 }

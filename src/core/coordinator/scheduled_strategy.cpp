@@ -83,7 +83,7 @@ class ScheduledStrategy final : public Strategy {
   void PlanFirstSteps(const ContenderField &field);
   void BeginRound(const ContenderField &field, Phase phase, std::vector<std::int32_t> contenders,
                   std::int64_t until);
-  std::optional<Assignment> NextOfRound(const ContenderField &field) const;
+  std::optional<Assignment> NextOfRound(const ContenderField &field);
   bool RoundIsDone(const ContenderField &field) const;
   void EndRound(ContenderField *field);
   void TellProposer(const ContenderField &field);
@@ -112,9 +112,15 @@ class ScheduledStrategy final : public Strategy {
   std::unique_ptr<Schedule> schedule_;
   std::optional<Reseeding> reseeding_;
 
+  // One of the round that was not seen to be done; its cost, which is looked up once a round.
+  struct Open {
+    std::int32_t contender;
+    double step_seconds;
+  };
   std::vector<std::int32_t> round_;  // contenders
-  std::int64_t start_ = 0;           // mini-batches that each of them had at its beginning
-  std::int64_t until_ = 0;           // and has at its end
+  std::vector<Open> open_;
+  std::int64_t start_ = 0;  // mini-batches that each of them had at its beginning
+  std::int64_t until_ = 0;  // and has at its end
   std::int32_t rung_ = -1;
   std::int32_t threads_ = 1;
 };
@@ -196,20 +202,27 @@ void ScheduledStrategy::BeginRound(const ContenderField &field, Phase phase,
   round_ = std::move(contenders);
   start_ = round_.empty() ? 0 : At(field, round_.front()).steps;
   until_ = until;
+  open_.clear();
+  for (const std::int32_t number : round_) {
+    open_.push_back({number, field.StepSeconds(At(field, number).widths)});
+  }
   // Fixed here, for the whole round, so that a fixed plan shares the same mini-batches each time.
   const auto count = static_cast<std::int32_t>(std::max<std::size_t>(round_.size(), 1));
   threads_ = std::max(1, field.threads() / count);
 }
 
-std::optional<Assignment> ScheduledStrategy::NextOfRound(const ContenderField &field) const {
+std::optional<Assignment> ScheduledStrategy::NextOfRound(const ContenderField &field) {
+  std::erase_if(open_, [&](const Open &open) {
+    const Contender &contender = At(field, open.contender);
+    return !contender.busy && IsDone(contender);
+  });
   // The one with the longest way to go, so that all end together.
   const Contender *next = nullptr;
   double longest = 0;
-  for (const std::int32_t number : round_) {
-    const Contender &contender = At(field, number);
-    if (contender.busy || IsDone(contender)) continue;
-    const double seconds =
-        field.StepSeconds(contender.widths) * static_cast<double>(until_ - contender.steps);
+  for (const Open &open : open_) {
+    const Contender &contender = At(field, open.contender);
+    if (contender.busy) continue;
+    const double seconds = open.step_seconds * static_cast<double>(until_ - contender.steps);
     if (next != nullptr && !(seconds > longest)) continue;
     next = &contender;
     longest = seconds;
@@ -229,8 +242,8 @@ std::optional<Assignment> ScheduledStrategy::NextOfRound(const ContenderField &f
 }
 
 bool ScheduledStrategy::RoundIsDone(const ContenderField &field) const {
-  return std::all_of(round_.begin(), round_.end(), [&](std::int32_t number) {
-    const Contender &contender = At(field, number);
+  return std::all_of(open_.begin(), open_.end(), [&](const Open &open) {
+    const Contender &contender = At(field, open.contender);
     return !contender.busy && IsDone(contender);
   });
 }

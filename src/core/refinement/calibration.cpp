@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/coordinator/strategy.h"
+#include "core/refinement/ensemble.h"
 #include "core/refinement/multiply.h"
 #include "core/refinement/trainer.h"
 
@@ -16,6 +17,10 @@ constexpr std::int64_t kFewestEpochSteps = 50;
 constexpr std::int64_t kMostEpochSteps = 200;
 constexpr std::int64_t kWarmUpSteps = 2;  // the first ones pay for pages and caches
 constexpr std::int64_t kMeasuredSteps = 6;
+constexpr std::int64_t kTypicalCandidates = 24;
+constexpr double kForecastShare = 0.01;  // of the budget
+constexpr double kLeastForecast = 0.02;  // seconds
+constexpr double kLongestForecast = 0.1;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -40,6 +45,13 @@ std::vector<const HiddenWidths *> Samples(const Dataset &data,
     samples.push_back(&sorted[sorted.size() * tenth / 10]->widths);
   }
   return samples;
+}
+
+// How many of the list a plan is likely to train.
+std::size_t CandidatesOfThePlan(const std::vector<ScoredCandidate> &list,
+                                const SelectionOptions &options) {
+  const auto wanted = static_cast<std::size_t>(options.k.value_or(kTypicalCandidates));
+  return std::min(wanted, list.size());
 }
 
 }  // namespace
@@ -91,18 +103,42 @@ CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
   return cost;
 }
 
-Forecast Foretell(const Dataset &data, Strategy *rehearsal, const SelectionOptions &options,
-                  const CostModel &cost, double seconds) {
-  const bool fixed = options.plan_is_fixed();
+Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
+                  Strategy *rehearsal, const SelectionOptions &options, const CostModel &cost,
+                  double seconds, const RunControl &control) {
+  const std::chrono::duration<double> share(
+      std::clamp(kForecastShare * control.budget_seconds(), kLeastForecast, kLongestForecast));
+  const Interrupt interrupt(control,
+                            Clock::now() + std::chrono::duration_cast<Clock::duration>(share));
   const auto look_rows = static_cast<std::int64_t>(data.split.valid.size());
+  const std::size_t count = CandidatesOfThePlan(list, options);
+  double sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += cost.TrainingStepSeconds(list[i].widths);
   const ForecastInput input{
-      .seconds = fixed ? std::numeric_limits<double>::infinity() : seconds,
+      .seconds = options.plan_is_fixed() ? std::numeric_limits<double>::infinity() : seconds,
       .threads = options.threads,
       .epoch_steps = EpochSteps(data),
       .epochs_of_a_step = 1.0 / static_cast<double>(StepsOfAPass(data)),
       .step_seconds = [&](const HiddenWidths &w) { return cost.TrainingStepSeconds(w); },
-      .look_seconds = [&](const HiddenWidths &w) { return cost.PredictionSeconds(w, look_rows); }};
-  return ForecastRefinement(input, rehearsal, options.seed);
+      .look_seconds = [&](const HiddenWidths &w) { return cost.PredictionSeconds(w, look_rows); },
+      .typical_step_seconds = sum / static_cast<double>(count),
+      .check = [&] { interrupt.Check(); }};
+  try {
+    return ForecastRefinement(input, rehearsal);
+  } catch (const TimeUp &) {
+    return {.steps = {},
+            .k = rehearsal->first_candidates(),
+            .u = rehearsal->first_steps() / static_cast<double>(input.epoch_steps)};
+  }
+}
+
+double JudgingSeconds(const Dataset &data, const std::vector<ScoredCandidate> &list,
+                      const SelectionOptions &options, const CostModel &cost) {
+  const std::size_t count = CandidatesOfThePlan(list, options);
+  const auto test_rows = static_cast<std::int64_t>(data.split.test.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += cost.PredictionSeconds(list[i].widths, test_rows);
+  return sum / static_cast<double>(count) * kMostMembers / options.threads;
 }
 
 }  // namespace trails

@@ -32,8 +32,15 @@ CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
                     const std::vector<ScoredCandidate> &list, const SelectionOptions &options,
                     Clock::time_point until, const RunControl &control);
 
-// Foretells what `rehearsal` does with `seconds` left; no one else may use it afterwards.
-Forecast Foretell(const Dataset &data, Strategy *rehearsal, const SelectionOptions &options,
-                  const CostModel &cost, double seconds);
+// Foretells what `rehearsal`, over the candidates of `list`, does with `seconds` left; no one else
+// may use it afterwards. Gives up after a hundredth of the budget, at most 0.1 s: then the forecast
+// has no steps. Throws Error(kCancelled).
+Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
+                  Strategy *rehearsal, const SelectionOptions &options, const CostModel &cost,
+                  double seconds, const RunControl &control);
+
+// Wall time of predicting the test rows with as many networks as may be kept.
+double JudgingSeconds(const Dataset &data, const std::vector<ScoredCandidate> &list,
+                      const SelectionOptions &options, const CostModel &cost);
 
 }  // namespace trails

@@ -97,6 +97,7 @@ std::int32_t RefinementPhase::Enter(const Proposal &proposal) {
                   .bend = BendOf(options_.seed, proposal.widths),
                   .seed = SeedOf(options_.seed, proposal.widths, draw)};
   run->bytes = Trainer::Bytes(data_, proposal.widths);
+  entered_bytes_ += run->bytes;
   CandidateResult row;
   row.architecture = ArchitectureName(proposal.widths);
   row.params =
@@ -110,8 +111,15 @@ std::int32_t RefinementPhase::Enter(const Proposal &proposal) {
 }
 
 void RefinementPhase::Drop(std::int32_t contender) {
+  if (At(contender).busy) {
+    throw Error(ErrorKind::kInternal,
+                fmt::format("contender {} is dropped in training", contender));
+  }
+  if (At(contender).dropped) return;
   At(contender).dropped = true;
-  runs_[static_cast<std::size_t>(contender)]->trainer.reset();
+  ContenderRun &run = *runs_[static_cast<std::size_t>(contender)];
+  entered_bytes_ -= run.bytes;
+  run.trainer.reset();
 }
 
 double RefinementPhase::SecondsLeft() const {
@@ -125,10 +133,7 @@ double RefinementPhase::StepSeconds(const HiddenWidths &widths) const {
 
 bool RefinementPhase::Fits(const HiddenWidths &widths) const {
   if (options_.memory_limit_bytes == 0) return true;
-  std::int64_t used = data_.rows.bytes() + Trainer::Bytes(data_, widths);
-  for (std::size_t i = 0; i < contenders_.size(); ++i) {
-    if (!contenders_[i].dropped) used += runs_[i]->bytes;
-  }
+  const std::int64_t used = data_.rows.bytes() + entered_bytes_ + Trainer::Bytes(data_, widths);
   return used <= options_.memory_limit_bytes;
 }
 
@@ -140,6 +145,19 @@ double RefinementPhase::LookSecondsOf(std::int32_t contender) const {
   const ContenderRun &run = *runs_[static_cast<std::size_t>(contender)];
   if (run.look_seconds > 0) return run.look_seconds;
   return kFirstLookSeconds + LookSeconds(run.options.widths);
+}
+
+// What keeping its first snapshot adds to the end: Until knows only those that are kept already.
+double RefinementPhase::KeepingSeconds(std::int32_t contender) const {
+  const bool kept = std::any_of(result_.finalists.begin(), result_.finalists.end(),
+                                [&](const Finalist &f) { return f.candidate == contender; });
+  if (kept) return 0;
+  const std::int64_t numbers = result_.candidates[static_cast<std::size_t>(contender)].params +
+                               std::int64_t{plan_.table_rows} * kEmbeddingWidth;
+  const double test_share = static_cast<double>(data_.split.test.size()) /
+                            static_cast<double>(std::max<std::size_t>(valid_labels_.size(), 1));
+  return static_cast<double>(numbers) * sizeof(float) / kStoreBytesPerSecond +
+         kReserveMargin * test_share * LookSecondsOf(contender) / options_.threads;
 }
 
 Clock::time_point RefinementPhase::Until() const {
@@ -164,6 +182,7 @@ RefinementResult RefinementPhase::Report() {
   result_.first_rung = strategy_->first_candidates();
   result_.first_epochs = strategy_->first_steps() / static_cast<double>(epoch_steps_);
   result_.calibration = cost_.Describe();
+  result_.planned_judging = JudgingSeconds(data_, list_, options_, cost_);
   result_.steps = Steps();
   return std::move(result_);
 }
@@ -194,7 +213,10 @@ std::vector<PlanStep> RefinementPhase::Steps() const {
       same->planned_seconds = planned.planned_seconds;
       place = same + 1;
     } else {
-      place = steps.insert(place == steps.begin() ? steps.end() : place, planned) + 1;
+      place = steps.insert(place == steps.begin() ? steps.end() : place, planned);
+      place->models = 0;
+      place->epochs = 0;
+      ++place;
     }
   }
   return steps;

@@ -66,7 +66,10 @@ std::optional<RefinementPhase::Task> RefinementPhase::NextTask() {
       floor_wanted_ = false;
       return Task{Work::kFloor, {}};
     }
-    if (Interrupt(control_, Until()).TimeIsUp()) break;
+    if (Interrupt(control_, Until()).TimeIsUp()) {
+      result_.cut_short = true;
+      break;
+    }
     if (calibration_ == Calibration::kNone) {
       calibration_ = Calibration::kRunning;
       return Task{Work::kCalibrate, {}};
@@ -122,10 +125,14 @@ void RefinementPhase::Execute(const Task &task) {
       break;
     case Work::kTrain: {
       const Assignment &assignment = task.assignment;
-      At(assignment.contender).busy = false;
+      // Only now: until its look is taken no strategy may think that it is done.
+      Contender &contender = At(assignment.contender);
+      const ContenderRun &run = *runs_[static_cast<std::size_t>(assignment.contender)];
+      contender.busy = false;
+      contender.steps = run.trainer ? run.trainer->steps() : 0;
       Tally &tally = TallyOf(assignment);
       tally.thread_seconds += SecondsSince(start) * assignment.threads;
-      tally.steps[assignment.contender] = At(assignment.contender).steps;
+      tally.steps[assignment.contender] = contender.steps;
       break;
     }
   }
@@ -157,7 +164,7 @@ void RefinementPhase::Calibrate() {
     const std::lock_guard lock(mutex_);
     left = SecondsLeft();
   }
-  Forecast forecast = Foretell(data_, rehearsal_, options_, cost, left);
+  Forecast forecast = Foretell(data_, list_, rehearsal_, options_, cost, left, control_);
   const std::lock_guard lock(mutex_);
   cost_ = cost;
   forecast_ = std::move(forecast);
@@ -193,7 +200,8 @@ double RefinementPhase::TrainSteps(const Assignment &assignment, ContenderRun *r
   {
     // Time for a last look at what the steps have bought.
     const std::lock_guard lock(mutex_);
-    until = Until() - Seconds(1.2 * LookSecondsOf(assignment.contender));
+    until = Until() - Seconds(1.2 * LookSecondsOf(assignment.contender) +
+                              KeepingSeconds(assignment.contender));
   }
   double loss = std::nan("");
   bool time_is_up = false;
@@ -205,7 +213,6 @@ double RefinementPhase::TrainSteps(const Assignment &assignment, ContenderRun *r
   const double seconds = SecondsSince(start);
   const std::int64_t done = run->trainer->steps() - before;
   const std::lock_guard lock(mutex_);
-  At(assignment.contender).steps = run->trainer->steps();
   run->seconds += seconds * assignment.threads;
   if (assignment.threads == 1) cost_.Learn(run->options.widths, done, seconds);
   if (time_is_up && done == 0) throw TimeUp();
@@ -261,11 +268,11 @@ void RefinementPhase::AddLook(const Assignment &assignment, double loss, double 
                             .seconds = control_.elapsed_seconds()});
   control_.progress->epochs.fetch_add(1, std::memory_order_relaxed);
   const double merit = HigherIsBetter(data_.metric) ? now.valid : -now.valid;
-  contender.looks.push_back({contender.steps, merit});
+  contender.looks.push_back({run.trainer->steps(), merit});
   if (!IsBetter(data_.metric, now.valid, row.metric)) return;
   row.metric = now.valid;
   contender.merit = merit;
-  contender.best_steps = contender.steps;
+  contender.best_steps = run.trainer->steps();
   const bool good_enough =
       options_.stop_at && !IsBetter(data_.metric, *options_.stop_at, now.valid);
   KeepFinalist(std::move(now));

@@ -85,6 +85,7 @@ class RefinementPhase final : private ContenderField {
     return static_cast<double>(steps) / static_cast<double>(pass_steps_);
   }
   double LookSecondsOf(std::int32_t contender) const;
+  double KeepingSeconds(std::int32_t contender) const;
   Clock::time_point Until() const;
   Contender &At(std::int32_t number) { return contenders_[static_cast<std::size_t>(number)]; }
 
@@ -111,6 +112,7 @@ class RefinementPhase final : private ContenderField {
   double calibration_seconds_ = 0;
   double floor_seconds_ = 0;
   std::vector<Contender> contenders_;
+  std::int64_t entered_bytes_ = 0;  // of trainers that were entered and not dropped
   std::vector<std::unique_ptr<ContenderRun>> runs_;          // [contender]
   std::map<std::pair<Stage, std::int32_t>, Tally> tallies_;  // seeds and final: rung 0
   RefinementResult result_;

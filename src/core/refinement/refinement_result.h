@@ -23,8 +23,10 @@ struct RefinementResult {
   double first_epochs = 0;          // U: epochs of the first rung, as a plan counts them
   std::int64_t diverged = 0;
   bool stopped_early = false;  // stop_at was reached, or the caller asked to finish
+  bool cut_short = false;      // the time ended it, not the strategy
   std::vector<PlanStep> steps;
-  std::string calibration;  // one line for people
+  double planned_judging = 0;  // seconds
+  std::string calibration;     // one line for people
 };
 
 }  // namespace trails

@@ -155,6 +155,7 @@ void AddVerdictNotices(const RefinementResult &refined, const Verdict &verdict, 
         fmt::format("On the validation rows the linear model has {} {:.5g} and the network {:.5g}.",
                     Name(data.metric), refined.floor.valid, verdict.valid);
   } else {
+    notice.message = "the linear model is better than the network on the test rows";
     notice.detail = fmt::format(
         "The network is better on the validation rows and was kept, but on the test rows the "
         "linear model has {} {:.5g} and the network {:.5g}.",
