@@ -69,8 +69,9 @@ class Trainer {
   // From now on each mini-batch is shared by `threads` threads: those that call Train and
   // threads - 1 more, which end with the trainer or with the next call, and inherit the caller's
   // signal mask. The results are the same, bit for bit, whatever the number, as long as the caller
-  // holds an EngineThreadScope. threads >= 1, at first 1. More threads than a mini-batch has pieces
-  // (4 to 16 for all but the smallest networks) bring nothing. Throws std::bad_alloc.
+  // holds an EngineThreadScope. threads >= 1, at first 1. A mini-batch has a piece for each 128
+  // rows, fewer for networks of less than a million weights, one for the smallest; more threads
+  // than pieces bring next to nothing. Throws std::bad_alloc.
   void UseThreads(std::int32_t threads);
 
   // Trains `steps` mini-batches and returns their mean loss. When it throws (TimeUp,
