@@ -70,7 +70,7 @@ class Trainer {
   // threads - 1 more, which end with the trainer or with the next call, and inherit the caller's
   // signal mask. The results are the same, bit for bit, whatever the number, as long as the caller
   // holds an EngineThreadScope. threads >= 1, at first 1. A mini-batch has a piece for each 128
-  // rows, fewer for networks of less than a million weights, one for the smallest; more threads
+  // rows, fewer for networks of less than 80,000 weights, one for the smallest; more threads
   // than pieces bring next to nothing. Throws std::bad_alloc.
   void UseThreads(std::int32_t threads);
 
