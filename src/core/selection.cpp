@@ -108,11 +108,11 @@ void FillPlan(std::int64_t scored, const RefinementResult &refined, SelectionRes
 }
 
 // A fixed plan promises the same answer each time: not when the clock ended it.
-void WarnIfCutShort(const SelectionOptions &options, const char *hint, RefinementResult *refined,
-                    std::vector<Notice> *notices) {
+void WarnIfCutShort(const SelectionOptions &options, const char *what, const char *hint,
+                    RefinementResult *refined, std::vector<Notice> *notices) {
   if (!options.plan_is_fixed() || !refined->cut_short || refined->stopped_early) return;
   refined->stopped_early = true;
-  notices->push_back({NoticeLevel::kWarning, "the budget ended the fixed plan",
+  notices->push_back({NoticeLevel::kWarning, fmt::format("the budget ended the {}", what),
                       "The answer is the best so far, and depends on the clock.", hint});
 }
 
@@ -246,7 +246,8 @@ SelectionResult Select(Table &&table, const SelectionOptions &options, const Run
           .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
-  WarnIfCutShort(options, "Raise the budget, or lower \"k\" or \"u\".", &refined, &result.notices);
+  WarnIfCutShort(options, "fixed plan", "Raise the budget, or lower \"k\" or \"u\".", &refined,
+                 &result.notices);
 
   start = Clock::now();
   const JudgeOptions judging{.threads = options.threads, .stop_at = options.stop_at};
@@ -357,7 +358,8 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
   ThrowIfNotTrained(data, refined);
-  WarnIfCutShort(fixed, "Raise the budget, or train for fewer epochs.", &refined, &result.notices);
+  WarnIfCutShort(fixed, "training", "Raise the budget, or train for fewer epochs.", &refined,
+                 &result.notices);
 
   start = Clock::now();
   const JudgeOptions judging{

@@ -45,7 +45,10 @@ FROM (SELECT metric, lag(metric, 1, 0) OVER (ORDER BY ordinality) AS better
 -- by the clock, and by both
 SELECT clock_timestamp() AS before \gset
 SELECT count(*) >= 3 AS trained FROM trails.refine('clients', 'fate', '{64,32,16}', budget => '2 s', split => 'part');
+-- how many of them get a turn is a matter of the threads
+SET client_min_messages = error;
 SELECT count(*) > 0 AS trained FROM trails.refine('clients', 'fate', '{64,32,16}', 100000, budget => '2 s', split => 'part');
+RESET client_min_messages;
 SELECT clock_timestamp() - :'before'::timestamptz BETWEEN '3 s' AND '5 s' AS in_time;
 
 -- a single candidate: stored as a model and as a run
