@@ -96,6 +96,18 @@ TEST(Reseeding, TrainsASeedAQuarterLongerThanItsOriginNeeded) {
   EXPECT_EQ(field.contenders()[3].steps, 450);
 }
 
+TEST(Reseeding, TrainsLongerOnceAMeanHasAllItsMembers) {
+  SampleField field(1, kEpoch, [](const Contender &contender, std::int64_t steps) {
+    if (contender.origin >= 0) return static_cast<double>(steps);
+    return -std::abs(static_cast<double>(steps) - 400);  // best after 400 of 600
+  });
+  Train(&field, 1, 600);
+  Reseeding reseeding(nullptr, kNoCap);
+  for (int seed = 1; seed <= 14; ++seed) ASSERT_TRUE(NextNew(&reseeding, &field));
+  EXPECT_EQ(field.contenders()[12].steps, 500);
+  EXPECT_EQ(field.contenders()[13].steps, 625);
+}
+
 TEST(Reseeding, StopsASeedWithoutANewBest) {
   SampleField field(1, kEpoch, [](const Contender &contender, std::int64_t steps) {
     const double best = contender.origin < 0 ? 2000 : 300;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/coordinator/field.h"
@@ -50,6 +51,9 @@ class SampleField final : public ContenderField {
   double SecondsLeft() const override { return seconds_left; }
   double StepSeconds(const HiddenWidths &widths) const override { return step_seconds(widths); }
   bool Fits(const HiddenWidths &widths) const override { return fits(*this, widths); }
+  double MeanMerit(std::span<const std::int32_t> contenders) const override {
+    return mean_merit(*this, contenders);
+  }
   std::int32_t threads() const override { return threads_; }
   std::int64_t epoch_steps() const override { return epoch_steps_; }
 
@@ -94,6 +98,10 @@ class SampleField final : public ContenderField {
   };
   std::function<bool(const SampleField &, const HiddenWidths &)> fits =
       [](const SampleField &, const HiddenWidths &) { return true; };
+  std::function<double(const SampleField &, std::span<const std::int32_t>)> mean_merit =
+      [](const SampleField &, std::span<const std::int32_t>) {
+        return std::numeric_limits<double>::quiet_NaN();
+      };
 
  private:
   Contender &At(std::int32_t number) { return contenders_.at(static_cast<std::size_t>(number)); }

@@ -155,6 +155,31 @@ TEST(TimedHalving, FillsTheTimeAndTrainsTheLastEquallyLong) {
   }
 }
 
+// The mean of k contenders after t epochs is worth -training/t - 1/k: doubling t to its present
+// value has bought training/t, doubling k from half of four has bought 1/4.
+std::int32_t LastRungWhenTrainingBuys(double training) {
+  SampleField field(2, kEpoch, GetsBetter);
+  field.mean_merit = [training](const SampleField &all, std::span<const std::int32_t> members) {
+    double epochs = std::numeric_limits<double>::infinity();
+    for (const std::int32_t member : members) {
+      const Contender &contender = all.contenders()[static_cast<std::size_t>(member)];
+      epochs = std::min(epochs, static_cast<double>(contender.steps) / kEpoch);
+    }
+    return -training / epochs - 1 / static_cast<double>(members.size());
+  };
+  SampleProposer proposer(40);
+  const Outcome outcome = Halve(&field, &proposer, 100);
+  EXPECT_GE(outcome.Used(100), 0.95 * 2 * 100);
+  return outcome.LastRung();
+}
+
+TEST(TimedHalving, DoublesTheTrainingOnlyWhileMoreMembersBuyLess) {
+  // Rungs end after 4, 8, 16, 32, 64 epochs; from the third on four are in it.
+  EXPECT_EQ(LastRungWhenTrainingBuys(3), 2);
+  EXPECT_EQ(LastRungWhenTrainingBuys(5), 3);
+  EXPECT_EQ(LastRungWhenTrainingBuys(12), 4);
+}
+
 TEST(TimedHalving, LeavesOverfittersAndSowsNewSeeds) {
   SampleField field(2, kEpoch, Overfits);
   SampleProposer proposer(40);

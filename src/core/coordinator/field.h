@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,13 @@ class ContenderField {
   virtual double LookSeconds(const HiddenWidths &) const { return 0; }
   // Whether memory holds such a network beside those that were entered and not dropped.
   virtual bool Fits(const HiddenWidths &widths) const = 0;
+
+  // The merit of the mean of the best snapshots of these contenders, perhaps over a sample of the
+  // validation rows: fit to be compared with other means, not with the merit of one contender. NaN
+  // where it is not known, as in a forecast.
+  virtual double MeanMerit(std::span<const std::int32_t>) const {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
 
   virtual std::int32_t threads() const = 0;
   // Mini-batches of one epoch: a pass over the training rows, at least 50 and at most 200.

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kSeededCandidates = 4;  // new seeds are drawn of the best four
 constexpr double kLongerThanOrigin = 1.25;
+constexpr std::int64_t kGeneration = 12;     // seeds: as many as a mean may have members
 constexpr std::size_t kFewestToCompare = 3;  // below that a median says nothing
 constexpr std::int64_t kLongestShare = 8;    // epochs
 constexpr std::int64_t kLooksOfALife = 4;
@@ -149,6 +150,16 @@ void Reseeding::Settle(ContenderField *field, std::int64_t shortest, bool keep_p
   });
 }
 
+// Mini-batches that an origin, or one of its seeds of the generations before, needed for its best.
+std::int64_t Reseeding::LongestUse(const ContenderField &field, const Contender &origin) const {
+  std::int64_t longest = origin.best_steps;
+  for (const Contender &contender : field.contenders()) {
+    if (contender.number >= generation_start_) break;
+    if (contender.origin == origin.number) longest = std::max(longest, contender.best_steps);
+  }
+  return longest;
+}
+
 std::optional<Reseeding::Plan> Reseeding::PlanSeed(const ContenderField &field,
                                                    std::int64_t shortest, double share) const {
   const std::vector<const Contender *> best = BestCandidates(field);
@@ -157,7 +168,7 @@ std::optional<Reseeding::Plan> Reseeding::PlanSeed(const ContenderField &field,
   for (std::size_t i = 0; i < best.size(); ++i) {
     const Contender &origin = *best[(static_cast<std::size_t>(seeds_) + i) % best.size()];
     if (!field.Fits(origin.widths)) continue;
-    const double longer = kLongerThanOrigin * static_cast<double>(origin.best_steps);
+    const double longer = kLongerThanOrigin * static_cast<double>(LongestUse(field, origin));
     const std::int64_t until =
         std::min(std::max(shortest, static_cast<std::int64_t>(std::llround(longer))), max_steps_);
     Plan plan{{.widths = origin.widths, .dropout = origin.dropout, .origin = origin.number}, until};
@@ -204,7 +215,9 @@ bool Reseeding::Begin(ContenderField *field, std::int64_t shortest) {
   }
   if (!plan) return false;
   proposal_is_next_ = !proposed;
-  if (!proposed) ++seeds_;
+  if (!proposed && ++seeds_ % kGeneration == 0) {
+    generation_start_ = static_cast<std::int32_t>(field->contenders().size());
+  }
   entries_.push_back({.contender = field->Enter(plan->proposal),
                       .until = plan->until,
                       .proposed = proposed,

@@ -1,7 +1,8 @@
 // What free threads do beside and after the rungs: new seeds of the best four candidates, which the
 // final mean wants, in turn with new proposals of a proposer that learns.
 //
-// A new seed trains a quarter longer than its origin needed for its best. A new proposal trains as
+// A new seed trains a quarter longer than its origin needed for its best; after every twelve, which
+// a mean may have as members, than its origin or any of its seeds needed. A new proposal trains as
 // long as the median of the best four needed, and is dropped early when it is worse than the median
 // of what others had after as many mini-batches. Both stop after a third of their life without a
 // new best.
@@ -56,6 +57,7 @@ class Reseeding {
   std::optional<Plan> PlanSeed(const ContenderField &field, std::int64_t shortest,
                                double share) const;
   std::optional<Plan> PlanProposal(const ContenderField &field, std::int64_t shortest);
+  std::int64_t LongestUse(const ContenderField &field, const Contender &origin) const;
   bool Begin(ContenderField *field, std::int64_t shortest);
   void Tell(const Contender &contender, Entry *entry);
   std::int64_t LookSteps(const ContenderField &field, std::int64_t shortest) const noexcept;
@@ -63,9 +65,10 @@ class Reseeding {
   Proposer *proposer_;
   std::int64_t max_steps_;
   std::vector<Entry> entries_;
-  std::int64_t seeds_ = 0;        // begun
-  bool proposal_is_next_ = true;  // new seeds and new proposals take turns
-  std::int64_t refused_at_ = -1;  // contenders dropped when there was nothing to propose
+  std::int64_t seeds_ = 0;             // begun
+  std::int32_t generation_start_ = 0;  // contenders before the seeds of this twelve
+  bool proposal_is_next_ = true;       // new seeds and new proposals take turns
+  std::int64_t refused_at_ = -1;       // contenders dropped when there was nothing to propose
 };
 
 // Mini-batches until the next look: an epoch, or an eighth of the way where that is longer; an

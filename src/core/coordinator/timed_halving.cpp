@@ -1,6 +1,7 @@
 #include "core/coordinator/timed_halving.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -51,6 +52,7 @@ class TimedHalving final : public Strategy {
   bool IsDone(const ContenderField &field, const std::vector<std::int32_t> &members) const;
   std::vector<std::int32_t> Survivors(const ContenderField &field) const;
   void PlanRung(ContenderField *field);
+  bool MoreMembersPay(const ContenderField &field, double by_longer) const;
   void CutRung(const ContenderField &field);
   double SecondsNeeded(const ContenderField &field, std::int64_t end) const;
   double MemberSeconds(const ContenderField &field, std::size_t member, std::int64_t end) const;
@@ -67,7 +69,8 @@ class TimedHalving final : public Strategy {
   std::int64_t end_ = 0;               // mini-batches of each member at the end of the rung
   std::vector<std::int32_t> members_;  // of the rung, after the first
   std::vector<std::int64_t> starts_;   // [member], mini-batches when the rung began
-  std::vector<Chunk> chunks_;          // [contender]
+  double mean_ = std::numeric_limits<double>::quiet_NaN();  // their mean's merit then
+  std::vector<Chunk> chunks_;                               // [contender]
 };
 
 const Contender &At(const ContenderField &field, std::int32_t number) {
@@ -221,6 +224,8 @@ std::vector<std::int32_t> TimedHalving::Survivors(const ContenderField &field) c
 void TimedHalving::PlanRung(ContenderField *field) {
   const std::vector<std::int32_t> before = rung_ == 0 ? first_.members() : members_;
   members_ = Survivors(*field);
+  const double mean_before = std::exchange(mean_, field->MeanMerit(members_));
+  const bool same_members = rung_ > 0 && members_.size() == before.size();
   for (const std::int32_t number : before) {
     const bool survives = std::find(members_.begin(), members_.end(), number) != members_.end();
     if (!survives && !At(*field, number).dropped) field->Drop(number);
@@ -236,7 +241,20 @@ void TimedHalving::PlanRung(ContenderField *field) {
   }
   end_ = std::min(kLonger * longest, max_steps_);
   CutRung(*field);
+  if (same_members && MoreMembersPay(*field, mean_ - mean_before)) return;
   if (end_ > longest) state_ = State::kRung;
+}
+
+// Doubling the training has bought the mean of the members `by_longer`, doubling their number what
+// their mean has above that of half of them: the error of a mean falls as one over its members. The
+// one costs as much as the other, and each buys about half as much the next time.
+bool TimedHalving::MoreMembersPay(const ContenderField &field, double by_longer) const {
+  if (members_.size() < 2) return false;
+  // The best, the third, ... and the second, the fourth, ...: neither half is the better one.
+  std::array<std::vector<std::int32_t>, 2> halves;
+  for (std::size_t m = 0; m < members_.size(); ++m) halves[m % 2].push_back(members_[m]);
+  const double of_half = (field.MeanMerit(halves[0]) + field.MeanMerit(halves[1])) / 2;
+  return mean_ - of_half > by_longer;  // false where a mean is not known
 }
 
 std::int64_t TimedHalving::Reached(const ContenderField &field, std::int32_t number) const {

@@ -14,10 +14,11 @@ namespace {
 
 constexpr std::uint64_t kSeedPurpose = 12;
 constexpr std::uint64_t kBendPurpose = 13;
-constexpr double kStoreBytesPerSecond = 100e6;  // artefact to table, checksum and copy included
-constexpr double kFixedReserve = 0.02;          // seconds for what is too small to model
-constexpr double kFirstLookSeconds = 0.005;     // memory is taken for the first time
-constexpr double kReserveMargin = 1.3;          // test rows are colder than validation rows
+constexpr double kStoreBytesPerSecond = 100e6;     // artefact to table, checksum and copy included
+constexpr double kFixedReserve = 0.02;             // seconds for what is too small to model
+constexpr double kFirstLookSeconds = 0.005;        // memory is taken for the first time
+constexpr std::size_t kMeanPredictions = 1 << 17;  // judged of a mean while others wait: some ms
+constexpr double kReserveMargin = 1.3;             // test rows are colder than validation rows
 
 // Of the initial weights and the data order: the candidate's own whatever its place, so that each
 // function of the phase trains it alike; `draw` counts its new seeds from 1.
@@ -36,6 +37,20 @@ std::uint64_t SeedOf(std::uint64_t seed, const HiddenWidths &widths, std::uint64
 float BendOf(std::uint64_t seed, const HiddenWidths &widths) {
   RandomStream stream = RandomStream::ForPurpose(SeedOf(seed, widths, 0), kBendPurpose);
   return stream.Below(2) == 0 ? 1.0f : std::numeric_limits<float>::infinity();
+}
+
+// Every stride-th row of [rows, width].
+template <typename Number>
+std::vector<Number> EveryNth(const std::vector<Number> &rows, std::int32_t width,
+                             std::size_t stride) {
+  if (stride == 1) return rows;
+  const auto numbers = static_cast<std::size_t>(width);
+  std::vector<Number> some;
+  for (std::size_t at = 0; at + numbers <= rows.size(); at += stride * numbers) {
+    some.insert(some.end(), rows.begin() + static_cast<std::ptrdiff_t>(at),
+                rows.begin() + static_cast<std::ptrdiff_t>(at + numbers));
+  }
+  return some;
 }
 
 void CheckMemory(const Dataset &data, const std::vector<ScoredCandidate> &list,
@@ -135,6 +150,30 @@ bool RefinementPhase::Fits(const HiddenWidths &widths) const {
   if (options_.memory_limit_bytes == 0) return true;
   const std::int64_t used = data_.rows.bytes() + entered_bytes_ + Trainer::Bytes(data_, widths);
   return used <= options_.memory_limit_bytes;
+}
+
+double RefinementPhase::MeanMerit(std::span<const std::int32_t> contenders) const {
+  std::vector<const Finalist *> members;
+  for (const Finalist &finalist : result_.finalists) {
+    const bool wanted =
+        std::find(contenders.begin(), contenders.end(), finalist.candidate) != contenders.end();
+    if (wanted) members.push_back(&finalist);
+  }
+  if (members.empty() || members.size() < contenders.size()) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  const auto outputs = static_cast<std::size_t>(data_.target.outputs());
+  const std::size_t stride =
+      (valid_labels_.size() * outputs + kMeanPredictions - 1) / kMeanPredictions;
+  const std::vector<double> sample = EveryNth(valid_labels_, 1, stride);
+  std::vector<float> sum;
+  for (const Finalist *member : members) {
+    AddPredictions(EveryNth(member->predictions, data_.target.outputs(), stride), &sum);
+  }
+  const auto count = static_cast<float>(members.size());
+  const double valid =
+      Judge(data_.metric, Scaled(sum, 1.0f / count), data_.target.outputs(), sample);
+  return HigherIsBetter(data_.metric) ? valid : -valid;
 }
 
 double RefinementPhase::LookSeconds(const HiddenWidths &widths) const {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,7 @@ class RefinementPhase final : private ContenderField {
   double StepSeconds(const HiddenWidths &widths) const override;
   double LookSeconds(const HiddenWidths &widths) const override;
   bool Fits(const HiddenWidths &widths) const override;
+  double MeanMerit(std::span<const std::int32_t> contenders) const override;
   std::int32_t threads() const override { return options_.threads; }
   std::int64_t epoch_steps() const override { return epoch_steps_; }
 
