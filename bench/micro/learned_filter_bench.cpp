@@ -273,7 +273,11 @@ void PrintTime(const SearchSpace &space, std::int64_t observed) {
   double seconds = 0, longest = 0;
   for (int i = 0; i < kProposals; ++i) {
     const Clock::time_point start = Clock::now();
-    const auto proposal = filter.Propose([](const HiddenWidths &) { return true; });
+    const auto proposal =
+        filter.Propose([](const HiddenWidths &) { return true; },
+                       [&](const HiddenWidths &widths) {
+                         return static_cast<double>(CountParameters(widths, 180, kOutputs));
+                       });
     const double took = std::chrono::duration<double>(Clock::now() - start).count();
     seconds += took;
     longest = std::max(longest, took);

@@ -110,7 +110,8 @@ TEST(Forecast, LetsThoseOfTypicalCostSurvive) {
   double sum = 0;
   SampleProposer same(100);
   for (int i = 0; i < 9; ++i) {
-    sum += input.step_seconds(same.Propose([](const HiddenWidths &) { return true; })->widths);
+    sum += input.step_seconds(
+        same.Propose([](const HiddenWidths &) { return true; }, nullptr)->widths);
   }
   input.typical_step_seconds = sum / 9;
   const Forecast forecast = ForecastRefinement(input, fixed.get());

@@ -26,6 +26,10 @@ bool Anything(const HiddenWidths &) {
   return true;
 }
 
+double SamePrice(const HiddenWidths &) {
+  return 1;
+}
+
 LearnedFilter FilterOf(const SearchSpace &space, const std::vector<float> &rates = {0.0f},
                        const std::vector<PastCandidate> &past = {}) {
   return {space, BuildFeatureTable(space, 100, 1, {}), rates, past, /*seed=*/3};
@@ -107,7 +111,7 @@ TEST(LearnedFilter, DropoutIsLearnedWithTheWidths) {
   const std::vector<double> without = filter.Predict(drawn, 0.0f);
   const std::vector<double> with = filter.Predict(drawn, 0.4f);
   for (std::size_t i = 0; i < drawn.size(); ++i) EXPECT_GT(without[i], with[i]);
-  const std::optional<LearnedProposal> proposal = filter.Propose(Anything);
+  const std::optional<LearnedProposal> proposal = filter.Propose(Anything, SamePrice);
   ASSERT_TRUE(proposal);
   EXPECT_EQ(proposal->dropout, 0.0f);
 }
@@ -130,12 +134,12 @@ TEST(LearnedFilter, WhatDivergedIsTheWorst) {
 
 TEST(LearnedFilter, ProposesNothingBeforeItKnowsAnything) {
   LearnedFilter filter = FilterOf(kTabular);
-  EXPECT_FALSE(filter.Propose(Anything));
+  EXPECT_FALSE(filter.Propose(Anything, SamePrice));
   filter.Begin(17, 0);
-  EXPECT_FALSE(filter.Propose(Anything));
+  EXPECT_FALSE(filter.Propose(Anything, SamePrice));
   EXPECT_EQ(filter.observations(), 0);
   filter.Tell(17, 0, 0.5);
-  EXPECT_TRUE(filter.Propose(Anything));
+  EXPECT_TRUE(filter.Propose(Anything, SamePrice));
 }
 
 TEST(LearnedFilter, ProposesWhatSuitsAndNothingTwice) {
@@ -146,7 +150,7 @@ TEST(LearnedFilter, ProposesWhatSuitsAndNothingTwice) {
   filter.Tell(1, 0.2f, 0.6);
   const auto is_deep = [](const HiddenWidths &widths) { return widths.size() == 2; };
   std::set<std::int64_t> proposed;
-  while (const std::optional<LearnedProposal> proposal = filter.Propose(is_deep)) {
+  while (const std::optional<LearnedProposal> proposal = filter.Propose(is_deep, SamePrice)) {
     EXPECT_EQ(CandidateAt(space, proposal->candidate).size(), 2u);
     EXPECT_TRUE(std::find(kRates.begin(), kRates.end(), proposal->dropout) != kRates.end());
     EXPECT_GT(proposal->deviation, 0);
@@ -155,11 +159,11 @@ TEST(LearnedFilter, ProposesWhatSuitsAndNothingTwice) {
   }
   EXPECT_EQ(proposed.size(), 9u);
   // 0 and 1 were begun, 2 has one layer.
-  const std::optional<LearnedProposal> last = filter.Propose(Anything);
+  const std::optional<LearnedProposal> last = filter.Propose(Anything, SamePrice);
   ASSERT_TRUE(last);
   EXPECT_EQ(last->candidate, 2);
   filter.Begin(2, 0);
-  EXPECT_FALSE(filter.Propose(Anything));
+  EXPECT_FALSE(filter.Propose(Anything, SamePrice));
 }
 
 TEST(LearnedFilter, SameCallsSameProposals) {
@@ -170,7 +174,8 @@ TEST(LearnedFilter, SameCallsSameProposals) {
       other.Tell(candidate, 0.2f, Merit(CandidateAt(space, candidate)));
     }
     for (int step = 0; step < 3; ++step) {
-      const std::optional<LearnedProposal> a = one.Propose(Anything), b = other.Propose(Anything);
+      const std::optional<LearnedProposal> a = one.Propose(Anything, SamePrice),
+                                           b = other.Propose(Anything, SamePrice);
       ASSERT_TRUE(a && b);
       EXPECT_EQ(a->candidate, b->candidate);
       EXPECT_EQ(a->dropout, b->dropout);
@@ -194,7 +199,7 @@ TEST(LearnedFilter, FindsBetterCandidatesThanChance) {
         best_of_draw = std::max(best_of_draw, Merit(random));
         std::int64_t candidate = drawn[i];
         if (i >= 8) {
-          const std::optional<LearnedProposal> proposal = filter.Propose(Anything);
+          const std::optional<LearnedProposal> proposal = filter.Propose(Anything, SamePrice);
           ASSERT_TRUE(proposal);
           candidate = proposal->candidate;
         }
@@ -208,6 +213,28 @@ TEST(LearnedFilter, FindsBetterCandidatesThanChance) {
     }
     EXPECT_GT(learned, chance + 0.002) << space.name;
   }
+}
+
+TEST(LearnedFilter, ADearCandidateHasToPromiseMore) {
+  LearnedFilter filter = FilterOf(kTabular, kRates);
+  for (const std::int64_t candidate : Draw(kTabular, 24, 5)) {
+    filter.Tell(candidate, 0.2f, Merit(CandidateAt(kTabular, candidate)));
+  }
+  const auto size = [](const HiddenWidths &widths) {
+    return static_cast<double>(CountParameters(widths, 100, 1));
+  };
+  const auto free = filter.Propose(Anything, SamePrice);
+  const auto paid = filter.Propose(Anything, size);
+  ASSERT_TRUE(free && paid);
+  EXPECT_LT(size(CandidateAt(kTabular, paid->candidate)),
+            0.8 * size(CandidateAt(kTabular, free->candidate)));
+  // Whatever it costs, what has no rival is proposed.
+  const auto only = [&](const HiddenWidths &widths) {
+    return IndexOf(kTabular, widths) == free->candidate;
+  };
+  const auto left = filter.Propose(only, size);
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->candidate, free->candidate);
 }
 
 TEST(LearnedFilter, ThePastIsKnownFromTheStart) {
@@ -226,7 +253,8 @@ TEST(LearnedFilter, ThePastIsKnownFromTheStart) {
   EXPECT_GT(Spearman(filter.Predict(others, 0), MeritsOf(kTabular, others)), 0.7);
   // What an earlier run trained may be trained again.
   const std::optional<LearnedProposal> proposal = filter.Propose(
-      [&](const HiddenWidths &widths) { return IndexOf(kTabular, widths) == drawn.front(); });
+      [&](const HiddenWidths &widths) { return IndexOf(kTabular, widths) == drawn.front(); },
+      SamePrice);
   EXPECT_TRUE(proposal);
   EXPECT_EQ(FilterOf(kTabular, {0.0f}, of_other_spaces).observations(), 0);
 }
@@ -264,7 +292,7 @@ TEST(LearnedFilter, ASpaceOfOneCandidateHasNothingLeft) {
   LearnedFilter filter = FilterOf({"one", {16}, 1, 1});
   filter.Begin(0, 0);
   filter.Tell(0, 0, 0.5);
-  EXPECT_FALSE(filter.Propose(Anything));
+  EXPECT_FALSE(filter.Propose(Anything, SamePrice));
   EXPECT_TRUE(std::isfinite(filter.Predict({0}, 0).front()));
 }
 

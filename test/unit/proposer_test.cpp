@@ -17,6 +17,9 @@ namespace {
 
 using test::kTabular;
 
+double SamePrice(const HiddenWidths &) {
+  return 1;
+}
 bool Anything(const HiddenWidths &) {
   return true;
 }
@@ -88,14 +91,14 @@ TEST(Proposer, AListIsProposedInItsOrder) {
   const auto proposer = MakeListProposer(list, options);
   EXPECT_FALSE(proposer->learns());
   for (const ScoredCandidate &candidate : list) {
-    const std::optional<Proposal> proposal = proposer->Propose(Anything);
+    const std::optional<Proposal> proposal = proposer->Propose(Anything, SamePrice);
     ASSERT_TRUE(proposal);
     EXPECT_EQ(proposal->widths, candidate.widths);
     EXPECT_EQ(proposal->dropout, DrawDropout(options, candidate.widths));
     EXPECT_EQ(proposal->origin, -1);
     proposer->Tell(*proposal, 1);
   }
-  EXPECT_FALSE(proposer->Propose(Anything));
+  EXPECT_FALSE(proposer->Propose(Anything, SamePrice));
 }
 
 TEST(Proposer, WhatDidNotSuitComesLater) {
@@ -103,13 +106,13 @@ TEST(Proposer, WhatDidNotSuitComesLater) {
   const std::vector<ScoredCandidate> list = List();
   const auto proposer = MakeListProposer(list, options);
   const auto is_shallow = [](const HiddenWidths &widths) { return widths.size() == 1; };
-  EXPECT_EQ(proposer->Propose(is_shallow)->widths, (HiddenWidths{64}));
-  EXPECT_EQ(proposer->Propose(is_shallow)->widths, (HiddenWidths{16}));
-  EXPECT_EQ(proposer->Propose(Anything)->widths, (HiddenWidths{384, 384}));
-  EXPECT_EQ(proposer->Propose(Anything)->widths, (HiddenWidths{32, 16}));
-  EXPECT_EQ(proposer->Propose(Anything)->widths, (HiddenWidths{96, 128, 16}));
-  EXPECT_FALSE(proposer->Propose([](const HiddenWidths &) { return false; }));
-  EXPECT_EQ(proposer->Propose(Anything)->widths, (HiddenWidths{256}));
+  EXPECT_EQ(proposer->Propose(is_shallow, SamePrice)->widths, (HiddenWidths{64}));
+  EXPECT_EQ(proposer->Propose(is_shallow, SamePrice)->widths, (HiddenWidths{16}));
+  EXPECT_EQ(proposer->Propose(Anything, SamePrice)->widths, (HiddenWidths{384, 384}));
+  EXPECT_EQ(proposer->Propose(Anything, SamePrice)->widths, (HiddenWidths{32, 16}));
+  EXPECT_EQ(proposer->Propose(Anything, SamePrice)->widths, (HiddenWidths{96, 128, 16}));
+  EXPECT_FALSE(proposer->Propose([](const HiddenWidths &) { return false; }, SamePrice));
+  EXPECT_EQ(proposer->Propose(Anything, SamePrice)->widths, (HiddenWidths{256}));
 }
 
 TEST(Proposer, LearnedProposalsBeginAfterEightResults) {
@@ -122,19 +125,19 @@ TEST(Proposer, LearnedProposalsBeginAfterEightResults) {
   std::set<HiddenWidths> all;
   // Ten begin before the first result, as with several threads.
   for (std::size_t i = 0; i < 10; ++i) {
-    begun.push_back(*proposer->Propose(Anything));
+    begun.push_back(*proposer->Propose(Anything, SamePrice));
     EXPECT_EQ(begun[i].widths, list[i].widths);
     EXPECT_EQ(begun[i].dropout, DrawDropout(options, list[i].widths));
     all.insert(begun[i].widths);
   }
   for (std::size_t i = 0; i < 7; ++i) proposer->Tell(begun[i], Merit(begun[i].widths));
-  EXPECT_EQ(proposer->Propose(Anything)->widths, list[10].widths);
+  EXPECT_EQ(proposer->Propose(Anything, SamePrice)->widths, list[10].widths);
   all.insert(list[10].widths);
   // One that diverged counts as well.
   proposer->Tell(begun[7], std::numeric_limits<double>::quiet_NaN());
   double first_widths = 0;
   for (int i = 0; i < 10; ++i) {
-    const std::optional<Proposal> proposal = proposer->Propose(Anything);
+    const std::optional<Proposal> proposal = proposer->Propose(Anything, SamePrice);
     ASSERT_TRUE(proposal);
     EXPECT_TRUE(all.insert(proposal->widths).second);
     first_widths += std::log(proposal->widths.front()) / 10;
@@ -151,7 +154,7 @@ TEST(Proposer, ALearnedProposalKeepsAFixedDropout) {
   LearnedFilter filter = FilterOf(options);
   const auto proposer = MakeLearnedProposer(list, &filter, options);
   for (int i = 0; i < 12; ++i) {
-    const std::optional<Proposal> proposal = proposer->Propose(Anything);
+    const std::optional<Proposal> proposal = proposer->Propose(Anything, SamePrice);
     ASSERT_TRUE(proposal);
     EXPECT_EQ(proposal->dropout, 0.3f);
     proposer->Tell(*proposal, Merit(proposal->widths));
@@ -165,7 +168,7 @@ TEST(Proposer, EvolutionLearnsAndProposesNothingTwice) {
   std::set<HiddenWidths> all;
   double mean = 0, mean_of_space = 0;
   for (int i = 0; i < 100; ++i) {
-    const std::optional<Proposal> proposal = proposer->Propose(Anything);
+    const std::optional<Proposal> proposal = proposer->Propose(Anything, SamePrice);
     ASSERT_TRUE(proposal);
     EXPECT_TRUE(all.insert(proposal->widths).second);
     EXPECT_EQ(proposal->dropout, DrawDropout(options, proposal->widths));
@@ -182,15 +185,17 @@ TEST(Proposer, EvolutionWaitsForWhatSuits) {
   const SelectionOptions options = Options();
   const auto proposer = MakeEvolutionProposer(options);
   int asked = 0;
-  EXPECT_FALSE(proposer->Propose([&](const HiddenWidths &) {
-    ++asked;
-    return false;
-  }));
+  EXPECT_FALSE(proposer->Propose(
+      [&](const HiddenWidths &) {
+        ++asked;
+        return false;
+      },
+      SamePrice));
   EXPECT_EQ(asked, 1000);
   // Those that did not suit come first, each once.
   std::set<HiddenWidths> all;
   for (int i = 0; i < 1200; ++i) {
-    const std::optional<Proposal> proposal = proposer->Propose(Anything);
+    const std::optional<Proposal> proposal = proposer->Propose(Anything, SamePrice);
     ASSERT_TRUE(proposal);
     EXPECT_TRUE(all.insert(proposal->widths).second);
   }

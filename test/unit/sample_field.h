@@ -119,7 +119,7 @@ class SampleProposer final : public Proposer {
     for (std::int32_t i = 1; i <= count; ++i) list_.push_back({8 * i});
   }
 
-  std::optional<Proposal> Propose(const std::function<bool(const HiddenWidths &)> &suits) override {
+  std::optional<Proposal> Propose(const Suits &suits, const Price &) override {
     told_at_proposal.push_back(told.size());
     for (std::size_t i = 0; i < list_.size(); ++i) {
       if (!suits(list_[i])) continue;

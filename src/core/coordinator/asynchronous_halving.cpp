@@ -69,7 +69,7 @@ class AsynchronousHalving final : public Strategy {
   void Promote(Ended *ended);
   bool Enter(ContenderField *field);
   std::optional<Proposal> TakeProposal(const ContenderField &field, bool *memory_is_short);
-  bool Suits(const ContenderField &field, const HiddenWidths &widths) const;
+  bool HasTimeFor(const ContenderField &field, const HiddenWidths &widths) const;
   bool DropWorst(ContenderField *field);
   bool MayEnter() const { return entered_ < most_candidates_ && !exhausted_; }
 
@@ -118,7 +118,8 @@ void AsynchronousHalving::Start(const ContenderField &field) {
   double step_seconds = 0;
   while (std::ssize(proposals_) < wanted) {
     std::optional<Proposal> proposal =
-        proposer_->Propose([&field](const HiddenWidths &widths) { return field.Fits(widths); });
+        proposer_->Propose([&](const HiddenWidths &widths) { return field.Fits(widths); },
+                           [&](const HiddenWidths &widths) { return field.StepSeconds(widths); });
     if (!proposal) break;
     step_seconds += field.StepSeconds(proposal->widths) +
                     field.LookSeconds(proposal->widths) / static_cast<double>(epoch);
@@ -222,7 +223,8 @@ bool AsynchronousHalving::Enter(ContenderField *field) {
   return true;
 }
 
-bool AsynchronousHalving::Suits(const ContenderField &field, const HiddenWidths &widths) const {
+bool AsynchronousHalving::HasTimeFor(const ContenderField &field,
+                                     const HiddenWidths &widths) const {
   const double seconds = static_cast<double>(first_steps_) * field.StepSeconds(widths);
   return seconds + field.LookSeconds(widths) <= field.SecondsLeft();
 }
@@ -231,7 +233,7 @@ std::optional<Proposal> AsynchronousHalving::TakeProposal(const ContenderField &
                                                           bool *memory_is_short) {
   bool time_is_short = false;
   const auto suits = [&](const HiddenWidths &widths) {
-    if (!Suits(field, widths)) {
+    if (!HasTimeFor(field, widths)) {
       time_is_short = true;
       return false;
     }
@@ -245,7 +247,8 @@ std::optional<Proposal> AsynchronousHalving::TakeProposal(const ContenderField &
     proposals_.erase(next);
     return proposal;
   }
-  std::optional<Proposal> proposal = proposer_->Propose(suits);
+  std::optional<Proposal> proposal = proposer_->Propose(
+      suits, [&](const HiddenWidths &widths) { return field.StepSeconds(widths); });
   if (!proposal && !time_is_short && !*memory_is_short) exhausted_ = true;
   return proposal;
 }

@@ -43,7 +43,7 @@ double FirstRung::MemberSeconds(const ContenderField &field, const HiddenWidths 
   return steps * field.StepSeconds(widths) + looks * field.LookSeconds(widths);
 }
 
-bool FirstRung::Suits(const ContenderField &field, const HiddenWidths &widths) {
+bool FirstRung::IsSuited(const ContenderField &field, const HiddenWidths &widths) {
   const auto epoch = static_cast<double>(field.epoch_steps());
   if (epoch * field.StepSeconds(widths) > dearest_epoch_) return false;
   const auto steps = static_cast<double>(steps_);
@@ -56,7 +56,8 @@ bool FirstRung::Suits(const ContenderField &field, const HiddenWidths &widths) {
 void FirstRung::Gather(const ContenderField &field, std::size_t count) {
   while (waiting_.size() < count) {
     std::optional<Proposal> proposal =
-        proposer_->Propose([&](const HiddenWidths &widths) { return Suits(field, widths); });
+        proposer_->Propose([&](const HiddenWidths &widths) { return IsSuited(field, widths); },
+                           [&](const HiddenWidths &widths) { return field.StepSeconds(widths); });
     if (!proposal) return;
     waiting_.push_back(std::move(*proposal));
   }
@@ -64,10 +65,12 @@ void FirstRung::Gather(const ContenderField &field, std::size_t count) {
 
 void FirstRung::LetTheCheapestIn(const ContenderField &field, std::size_t count) {
   std::vector<std::pair<double, HiddenWidths>> dear;
-  proposer_->Propose([&](const HiddenWidths &widths) {
-    if (field.Fits(widths)) dear.emplace_back(field.StepSeconds(widths), widths);
-    return false;
-  });
+  proposer_->Propose(
+      [&](const HiddenWidths &widths) {
+        if (field.Fits(widths)) dear.emplace_back(field.StepSeconds(widths), widths);
+        return false;
+      },
+      [](const HiddenWidths &) { return 1.0; });
   std::sort(dear.begin(), dear.end());
   dear.erase(std::unique(dear.begin(), dear.end()), dear.end());
   if (dear.empty()) return;

@@ -57,7 +57,7 @@ class FirstRung {
   void LetTheCheapestIn(const ContenderField &field, std::size_t count);
   void PlanLength(const ContenderField &field, std::size_t fewest, std::size_t most);
   double MemberSeconds(const ContenderField &field, const HiddenWidths &widths, double steps) const;
-  bool Suits(const ContenderField &field, const HiddenWidths &widths);
+  bool IsSuited(const ContenderField &field, const HiddenWidths &widths);
 
   const SelectionOptions &options_;
   Proposer *proposer_;

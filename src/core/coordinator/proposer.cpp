@@ -25,8 +25,6 @@ constexpr int kMostUnsuited = 1'000;
 // Observations before a learned filter proposes. docs/benchmarks.md, "Filtering: learning".
 constexpr std::int64_t kLearnedAfter = 8;
 
-using Suits = std::function<bool(const HiddenWidths &)>;
-
 // The list's candidates that were not taken, in its order.
 class Remaining {
  public:
@@ -59,7 +57,7 @@ class ListProposer final : public Proposer {
   ListProposer(const std::vector<ScoredCandidate> &list, const SelectionOptions &options)
       : remaining_(list), options_(options) {}
 
-  std::optional<Proposal> Propose(const Suits &suits) override {
+  std::optional<Proposal> Propose(const Suits &suits, const Price &) override {
     std::optional<HiddenWidths> widths = remaining_.Take(suits);
     if (!widths) return std::nullopt;
     const float dropout = DrawDropout(options_, *widths);
@@ -79,7 +77,7 @@ class LearnedProposer final : public Proposer {
                   const SelectionOptions &options)
       : remaining_(list), filter_(filter), options_(options) {}
 
-  std::optional<Proposal> Propose(const Suits &suits) override {
+  std::optional<Proposal> Propose(const Suits &suits, const Price &price) override {
     if (filter_->observations() < kLearnedAfter) {
       std::optional<HiddenWidths> widths = remaining_.Take(suits);
       if (!widths) return std::nullopt;
@@ -87,7 +85,7 @@ class LearnedProposer final : public Proposer {
       filter_->Begin(IndexOf(options_.space, *widths), dropout);
       return Proposal{.widths = std::move(*widths), .dropout = dropout};
     }
-    const std::optional<LearnedProposal> learned = filter_->Propose(suits);
+    const std::optional<LearnedProposal> learned = filter_->Propose(suits, price);
     if (!learned) return std::nullopt;
     filter_->Begin(learned->candidate, learned->dropout);
     HiddenWidths widths = CandidateAt(options_.space, learned->candidate);
@@ -111,7 +109,7 @@ class EvolutionProposer final : public Proposer {
       : sampler_(MakeSampler(SamplerKind::kAsyncEvolution, options.space, options.seed)),
         options_(options) {}
 
-  std::optional<Proposal> Propose(const Suits &suits) override {
+  std::optional<Proposal> Propose(const Suits &suits, const Price &) override {
     // Those that did not suit come again when they do.
     const auto waiting = std::find_if(waiting_.begin(), waiting_.end(), suits);
     if (waiting != waiting_.end()) {

@@ -16,15 +16,18 @@ namespace trails {
 
 class LearnedFilter;
 
+using Suits = std::function<bool(const HiddenWidths &)>;
+using Price = std::function<double(const HiddenWidths &)>;
+
 // Proposes candidates, never one twice. One thread at a time.
 class Proposer {
  public:
   virtual ~Proposer() = default;
 
   // The next candidate whose widths `suits` accepts (it may be dear, or too large for the memory
-  // left); nothing when there is none. A candidate that did not suit may be proposed later.
-  virtual std::optional<Proposal> Propose(
-      const std::function<bool(const HiddenWidths &)> &suits) = 0;
+  // left); nothing when there is none. A candidate that did not suit may be proposed later. price:
+  // what its training takes, positive, in any unit; a learned filter weighs it.
+  virtual std::optional<Proposal> Propose(const Suits &suits, const Price &price) = 0;
   // How a proposal did at the end of the first rung: its merit, higher is better, NaN when it
   // diverged. Each at most once, in any order.
   virtual void Tell(const Proposal &proposal, double merit) = 0;

@@ -192,9 +192,11 @@ std::optional<Reseeding::Plan> Reseeding::PlanProposal(const ContenderField &fie
   std::sort(lives.begin(), lives.end());
   const std::int64_t until = std::min(std::max(shortest, lives[lives.size() / 2]), max_steps_);
   const double left = field.SecondsLeft();
-  std::optional<Proposal> proposal = proposer_->Propose([&](const HiddenWidths &widths) {
-    return field.Fits(widths) && LifeSeconds(field, widths, until) <= left;
-  });
+  std::optional<Proposal> proposal = proposer_->Propose(
+      [&](const HiddenWidths &widths) {
+        return field.Fits(widths) && LifeSeconds(field, widths, until) <= left;
+      },
+      [&](const HiddenWidths &widths) { return LifeSeconds(field, widths, until); });
   if (!proposal) {
     // What did not suit will not suit later, when less time is left, but for memory that is freed.
     refused_at_ = dropped;

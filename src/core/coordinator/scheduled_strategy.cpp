@@ -168,9 +168,13 @@ void ScheduledStrategy::Enter(ContenderField *field, std::int64_t least, std::in
 
 bool ScheduledStrategy::EnterOne(ContenderField *field, double dearest_epoch) {
   const auto epoch_steps = static_cast<double>(field->epoch_steps());
-  std::optional<Proposal> proposal = proposer_->Propose([&](const HiddenWidths &widths) {
-    return field->Fits(widths) && field->StepSeconds(widths) * epoch_steps <= dearest_epoch;
-  });
+  // A fixed plan must not depend on what a mini-batch is measured to take.
+  const bool timed = std::isfinite(field->SecondsLeft());
+  std::optional<Proposal> proposal = proposer_->Propose(
+      [&](const HiddenWidths &widths) {
+        return field->Fits(widths) && field->StepSeconds(widths) * epoch_steps <= dearest_epoch;
+      },
+      [&](const HiddenWidths &widths) { return timed ? field->StepSeconds(widths) : 1.0; });
   if (!proposal) return false;
   const std::int32_t contender = field->Enter(*proposal);
   members_.push_back({std::move(*proposal), contender});

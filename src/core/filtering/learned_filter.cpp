@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <numeric>
 #include <unordered_set>
@@ -27,8 +28,10 @@ constexpr int kNeighbours = 64;      // draws of each
 constexpr std::size_t kMostPast = 60;
 constexpr std::size_t kMostObservations = 120;  // a choice takes some 20 ms then
 constexpr std::int64_t kRefitPercent = 110;     // growth that makes hyper-parameters stale
-constexpr std::size_t kJudged = 1'024;  // by the expected improvement: those of the best means
-constexpr double kLeastShare = 0.03;    // the normal score of a past run's worst is -1.9
+// Deviations are dear: they are found for those that would be worth most with this one.
+constexpr std::size_t kJudged = 1'024;
+constexpr double kSupposedDeviation = 0.5;
+constexpr double kLeastShare = 0.03;  // the normal score of a past run's worst is -1.9
 // Another run's training had other company, perhaps other rows.
 constexpr double kPastNoise = 2;
 constexpr double kLeastSpread = 1e-6;  // below it, a column is constant
@@ -156,7 +159,8 @@ struct LearnedFilter::State {
   void Refit();
   std::vector<std::int64_t> Pool();
   std::vector<std::int64_t> NeighboursOfTheBest();
-  LearnedProposal BestOf(const std::vector<std::int64_t> &pool) const;
+  LearnedProposal BestOf(const std::vector<std::int64_t> &pool,
+                         const std::vector<double> &prices) const;
 };
 
 float LearnedFilter::State::DropoutFeature(float dropout) const {
@@ -241,7 +245,8 @@ std::vector<std::int64_t> LearnedFilter::State::NeighboursOfTheBest() {
   return neighbours;
 }
 
-LearnedProposal LearnedFilter::State::BestOf(const std::vector<std::int64_t> &pool) const {
+LearnedProposal LearnedFilter::State::BestOf(const std::vector<std::int64_t> &pool,
+                                             const std::vector<double> &prices) const {
   // Row i is candidate i / rates at rate i % rates.
   const auto rates = std::ssize(dropouts);
   Points points(std::ssize(pool) * rates, features());
@@ -251,34 +256,41 @@ LearnedProposal LearnedFilter::State::BestOf(const std::vector<std::int64_t> &po
     WritePoint(pool[static_cast<std::size_t>(i / rates)], dropout_feature, i, &points);
   }
   const Eigen::VectorXf means = process.Means(points);
-  std::vector<Eigen::Index> judged(static_cast<std::size_t>(points.rows()));
-  std::iota(judged.begin(), judged.end(), Eigen::Index{0});
+  const double so_far = process.Means(observed).maxCoeff();
+  const auto worth = [&](Eigen::Index row, double deviation) {
+    return ExpectedImprovement(means[row], deviation, so_far) /
+           prices[static_cast<std::size_t>(row / rates)];
+  };
+  std::vector<std::pair<double, Eigen::Index>> judged;
+  judged.reserve(static_cast<std::size_t>(points.rows()));
+  for (Eigen::Index i = 0; i < points.rows(); ++i) {
+    judged.emplace_back(-worth(i, kSupposedDeviation), i);
+  }
   const std::size_t count = std::min(judged.size(), kJudged);
-  std::partial_sort(judged.begin(), judged.begin() + static_cast<std::ptrdiff_t>(count),
-                    judged.end(), [&](Eigen::Index a, Eigen::Index b) {
-                      return means[a] > means[b] || (means[a] == means[b] && a < b);
-                    });
+  std::nth_element(judged.begin(), judged.begin() + static_cast<std::ptrdiff_t>(count) - 1,
+                   judged.end());
   judged.resize(count);
   Points best_points(std::ssize(judged), features());
   for (std::size_t j = 0; j < judged.size(); ++j) {
-    best_points.row(static_cast<Eigen::Index>(j)) = points.row(judged[j]);
+    best_points.row(static_cast<Eigen::Index>(j)) = points.row(judged[j].second);
   }
   const Eigen::VectorXd deviations = process.Deviations(best_points);
-  const double so_far = process.Means(observed).maxCoeff();
-  LearnedProposal best;
-  double most = -1;
+  std::pair<double, Eigen::Index> best(std::numeric_limits<double>::lowest(), 0);
+  Eigen::Index best_place = 0;
   for (std::size_t j = 0; j < judged.size(); ++j) {
-    const double mean = means[judged[j]];
-    const double deviation = deviations[static_cast<Eigen::Index>(j)];
-    const double improvement = ExpectedImprovement(mean, deviation, so_far);
-    if (improvement <= most) continue;
-    most = improvement;
-    best = {.candidate = pool[static_cast<std::size_t>(judged[j] / rates)],
-            .dropout = dropouts[static_cast<std::size_t>(judged[j] % rates)],
-            .mean = mean,
-            .deviation = deviation};
+    const auto place = static_cast<Eigen::Index>(j);
+    const Eigen::Index row = judged[j].second;
+    // Of equals the first of the pool.
+    const std::pair<double, Eigen::Index> now(worth(row, deviations[place]), -row);
+    if (now <= best) continue;
+    best = now;
+    best_place = place;
   }
-  return best;
+  const Eigen::Index row = -best.second;
+  return {.candidate = pool[static_cast<std::size_t>(row / rates)],
+          .dropout = dropouts[static_cast<std::size_t>(row % rates)],
+          .mean = means[row],
+          .deviation = deviations[best_place]};
 }
 
 LearnedFilter::LearnedFilter(const SearchSpace &space, FeatureTable table,
@@ -318,15 +330,21 @@ std::int64_t LearnedFilter::observations() const noexcept {
 }
 
 std::optional<LearnedProposal> LearnedFilter::Propose(
-    const std::function<bool(const HiddenWidths &)> &suits) {
+    const std::function<bool(const HiddenWidths &)> &suits,
+    const std::function<double(const HiddenWidths &)> &price) {
   State &state = *state_;
   if (observations() == 0) return std::nullopt;
   state.Refit();
-  std::vector<std::int64_t> pool = state.Pool();
-  std::erase_if(
-      pool, [&](std::int64_t candidate) { return !suits(CandidateAt(state.space, candidate)); });
+  std::vector<std::int64_t> pool;
+  std::vector<double> prices;
+  for (const std::int64_t candidate : state.Pool()) {
+    const HiddenWidths widths = CandidateAt(state.space, candidate);
+    if (!suits(widths)) continue;
+    pool.push_back(candidate);
+    prices.push_back(price(widths));
+  }
   if (pool.empty()) return std::nullopt;
-  return state.BestOf(pool);
+  return state.BestOf(pool, prices);
 }
 
 std::vector<double> LearnedFilter::Predict(const std::vector<std::int64_t> &candidates,

@@ -4,7 +4,8 @@
 // Targets are normal scores of ranks, so that no metric's scale matters; features are the columns
 // of the table and the dropout rate, standardised so that every number of layers counts alike.
 // Candidates that past runs trained on the same table count with twice the noise. Proposals
-// maximise the expected improvement over the best that is predicted of an observed one; candidates
+// maximise the expected improvement over the best that is predicted of an observed one, for each
+// second that their training takes (Snoek et al. 2012); candidates
 // in training count with their predicted mean (kriging believer), so that several threads get
 // different ones.
 // Source: Rasmussen, Williams 2006; Ginsbourger et al. 2010. Choices and cost: docs/benchmarks.md,
@@ -50,11 +51,13 @@ class LearnedFilter {
   // Observations it can learn from: those of this run, and of past ones.
   std::int64_t observations() const noexcept;
 
-  // The most promising candidate that was not begun and that `suits`; nothing when there is none,
-  // or without an observation. Looks at the whole space up to 20,000 candidates, else at the
+  // The candidate that was not begun, that `suits`, and whose expected improvement is largest for
+  // its `price` (positive, in any unit; asked of those that suit); nothing when there is none, or
+  // without an observation. Looks at the whole space up to 20,000 candidates, else at the
   // neighbours of the best and a fresh random rest. Learns from the last 120 observations. Same
   // calls, same proposals.
-  std::optional<LearnedProposal> Propose(const std::function<bool(const HiddenWidths &)> &suits);
+  std::optional<LearnedProposal> Propose(const std::function<bool(const HiddenWidths &)> &suits,
+                                         const std::function<double(const HiddenWidths &)> &price);
 
   // Predicted normal scores of the candidates at one dropout rate, 0 without an observation; for
   // tests and evidence.
