@@ -77,11 +77,14 @@ TEST(Reseeding, TakesTurnsAmongTheBestFour) {
   EXPECT_TRUE(proposer.told.empty());
 }
 
+// A candidate is best after 400 mini-batches, its new seeds never stop.
+double OnlySeedsGetBetter(const Contender &contender, std::int64_t steps) {
+  if (contender.origin >= 0) return static_cast<double>(steps);
+  return -std::abs(static_cast<double>(steps) - 400);
+}
+
 TEST(Reseeding, TrainsASeedAQuarterLongerThanItsOriginNeeded) {
-  SampleField field(1, kEpoch, [](const Contender &contender, std::int64_t steps) {
-    if (contender.origin >= 0) return static_cast<double>(steps);
-    return -std::abs(static_cast<double>(steps) - 400);  // best after 400 of 600
-  });
+  SampleField field(1, kEpoch, OnlySeedsGetBetter);
   Train(&field, 1, 600);
   Reseeding reseeding(nullptr, kNoCap);
   ASSERT_TRUE(NextNew(&reseeding, &field));
@@ -97,10 +100,7 @@ TEST(Reseeding, TrainsASeedAQuarterLongerThanItsOriginNeeded) {
 }
 
 TEST(Reseeding, TrainsLongerOnceAMeanHasAllItsMembers) {
-  SampleField field(1, kEpoch, [](const Contender &contender, std::int64_t steps) {
-    if (contender.origin >= 0) return static_cast<double>(steps);
-    return -std::abs(static_cast<double>(steps) - 400);  // best after 400 of 600
-  });
+  SampleField field(1, kEpoch, OnlySeedsGetBetter);
   Train(&field, 1, 600);
   Reseeding reseeding(nullptr, kNoCap);
   for (int seed = 1; seed <= 14; ++seed) ASSERT_TRUE(NextNew(&reseeding, &field));
