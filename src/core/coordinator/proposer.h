@@ -16,6 +16,7 @@ namespace trails {
 
 class LearnedFilter;
 
+// Whether a candidate may be trained now, and what its training takes: see Propose.
 using Suits = std::function<bool(const HiddenWidths &)>;
 using Price = std::function<double(const HiddenWidths &)>;
 

@@ -217,13 +217,13 @@ bool Reseeding::Begin(ContenderField *field, std::int64_t shortest) {
   }
   if (!plan) return false;
   proposal_is_next_ = !proposed;
-  if (!proposed && ++seeds_ % kGeneration == 0) {
-    generation_start_ = static_cast<std::int32_t>(field->contenders().size());
-  }
   entries_.push_back({.contender = field->Enter(plan->proposal),
                       .until = plan->until,
                       .proposed = proposed,
                       .told = false});
+  if (!proposed && ++seeds_ % kGeneration == 0) {
+    generation_start_ = static_cast<std::int32_t>(field->contenders().size());
+  }
   return true;
 }
 

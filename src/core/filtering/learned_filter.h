@@ -5,9 +5,8 @@
 // of the table and the dropout rate, standardised so that every number of layers counts alike.
 // Candidates that past runs trained on the same table count with twice the noise. Proposals
 // maximise the expected improvement over the best that is predicted of an observed one, for each
-// second that their training takes (Snoek et al. 2012); candidates
-// in training count with their predicted mean (kriging believer), so that several threads get
-// different ones.
+// second that their training takes (Snoek et al. 2012); candidates in training count with their
+// predicted mean (kriging believer), so that several threads get different ones.
 // Source: Rasmussen, Williams 2006; Ginsbourger et al. 2010. Choices and cost: docs/benchmarks.md,
 // "Filtering: learning".
 //
