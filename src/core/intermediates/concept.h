@@ -1,0 +1,30 @@
+// NetDissect: how well the units of a layer agree with a concept, a yes or no of each row.
+//
+// Source: Bau et al., "Network dissection", CVPR 2017; MISTIQUE appendix A: T = percentile 1 -
+// alpha of the unit's values; IoU of the rows at or above T with the concept's rows.
+//
+// May touch: the C++ standard library only.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace trails {
+
+struct ConceptMatch {
+  float threshold = 0;      // T; NaN without a value
+  std::int64_t active = 0;  // rows at or above T
+  std::int64_t both = 0;    // of these, rows of the concept
+  double iou = 0;           // both / (active + concept's rows - both); 0 where that is no row
+};
+
+// T is the value of rank ceil((1 - alpha) * n) of the n values that are no NaN, ascending, from 1
+// (the least for alpha near 1). A column of equal values would be active everywhere, dead units
+// above all: it is active nowhere. concept [values.size()]: 0 or 1. Throws Error(kInvalidArgument)
+// for alpha outside (0, 1), Error(kInternal) for another size. Cost: a copy of the values and a
+// selection.
+ConceptMatch MatchConcept(std::span<const float> values, std::span<const std::uint8_t> concept_rows,
+                          double alpha);
+
+}  // namespace trails

@@ -1,0 +1,58 @@
+// The layers of a stored model: the names under which its intermediates are asked for.
+//
+// A model of one network has, in the order in which a forward pass makes them,
+//
+//   embedding       gathered fields, fields * embedding width columns
+//   hidden1_before  the first hidden layer before ReLU (BatchNorm is folded in)
+//   hidden1         after it
+//   ...
+//   logits          the outputs before softmax, or standardised (regression)
+//   prediction      class probabilities, or the number in the target's unit
+//   loss            of the row: -ln of its class's probability (at most -ln 1e-15), or the squared
+//                   error in the target's unit; NaN without a label
+//
+// The layers of a model that is the mean of several networks have the network's number before them,
+// from 1: '2/hidden1', '2/logits'; its prediction and loss are those of the mean. A linear model
+// has no embedding and no hidden layer.
+//
+// May touch: src/core/model, include/trails. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/model/model.h"
+
+namespace trails {
+
+enum class LayerKind : std::uint8_t {
+  kEmbedding,
+  kBefore,
+  kHidden,
+  kLogits,
+  kPrediction,
+  kLoss,
+};
+
+struct Layer {
+  std::string name;
+  LayerKind kind = LayerKind::kHidden;
+  std::int32_t network = -1;  // index into Model::networks; -1: of the whole model
+  std::int32_t depth = 0;     // kBefore and kHidden: hidden layers up to it, from 1
+  std::int32_t columns = 0;
+  // Multiplications and additions of one row from the inputs to this layer, for the cost model; a
+  // gathered field counts 2 an output number.
+  double flops_per_row = 0;
+};
+
+// All layers, in the order above, network by network. Cost: microseconds.
+std::vector<Layer> LayersOf(const Model &model);
+
+// The position of the layer of that name; '1/...' is understood for a model of one network too.
+// Throws Error(kUndefinedObject) with a HINT that lists the names (of many networks those of the
+// first, and how many there are).
+std::size_t FindLayer(const std::vector<Layer> &layers, std::string_view name);
+
+}  // namespace trails

@@ -1,0 +1,44 @@
+// Rules that tell a sick network from a sound one, from statistics alone.
+//
+// May touch: src/core/intermediates. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/intermediates/column_statistics.h"
+#include "core/intermediates/layers.h"
+
+namespace trails {
+
+// What one rule found. Nothing is found in a sound network.
+struct Finding {
+  std::string rule;  // dead units, saturated units, not finite, constant prediction, repeated
+                     // units, loss not falling
+  std::string layer;         // empty for the model
+  std::int64_t columns = 0;  // that it holds for; 0 for the model
+  std::string detail;        // a sentence with the numbers
+};
+
+// A point of a learning curve.
+struct CurvePoint {
+  double epoch = 0;
+  double train_loss = 0;
+};
+
+// Rules over one layer, statistics [layer.columns]:
+//   not finite           a column has NaN or infinity
+//   dead units           kHidden: zero in every row
+//   saturated units      kHidden: above zero in every row, so that ReLU never acts
+//   repeated units       kHidden: two columns with equal sums, squares, least and largest value,
+//   not dead constant prediction  kPrediction: every column has one value
+// Throws Error(kInternal) for another number of statistics.
+std::vector<Finding> CheckLayer(const Layer &layer,
+                                const std::vector<ColumnStatistics> &statistics);
+
+// 'loss not falling': the least loss of the last half of the curve (4 points at least) is not below
+// that of the first half, or a loss is not finite.
+std::vector<Finding> CheckCurve(const std::vector<CurvePoint> &curve);
+
+}  // namespace trails

@@ -1,0 +1,108 @@
+// Partitions: the column chunks of one row block and up to 256 columns, as one value.
+//
+//   header     "TRPT" | version u16 | columns u16 | rows u32 | CRC-32C of header and directory u32
+//   directory  an entry of 32 bytes for each column, see PartitionEntry
+//   payloads   the chunks' bytes, in the order of the columns
+//
+// Little-endian. Reading one column takes two slices: header with directory, then the payload. A
+// chunk whose elements are stored elsewhere already, in whatever partition, is a reference.
+//
+// May touch: src/core/intermediates, include/trails. Never Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/intermediates/chunk.h"
+
+namespace trails {
+
+inline constexpr std::int32_t kPartitionColumns = 256;
+inline constexpr std::int64_t kBlockRows = 1'000;  // of a row block, as in the paper
+
+// A chunk of a partition, by its place.
+struct ChunkPlace {
+  std::int64_t partition = 0;  // its number; 0 is the partition that the entry itself is in
+  std::int32_t column = 0;     // position in that partition
+
+  auto operator<=>(const ChunkPlace &) const = default;
+};
+
+// Where a column's chunk is and how it is written. In bytes: encoding u8 | width u8 | base column
+// u16 | offset u32 | bytes u32 | element bytes u32 | CRC-32C of the payload u32 | base partition
+// i64 | 4 bytes of zeros.
+struct PartitionEntry {
+  ChunkEncoding encoding = ChunkEncoding::kRaw;
+  std::int32_t width = 4;           // of an element: 1, 2, 4 or 8
+  std::uint32_t offset = 0;         // of the payload, from the start of the partition
+  std::uint32_t bytes = 0;          // of the payload
+  std::uint32_t element_bytes = 0;  // once decoded
+  std::uint32_t checksum = 0;       // of the payload
+  ChunkPlace base;                  // kBased and kReference
+};
+
+// Puts a partition together. References never lead to a chunk that is itself a reference or based.
+class PartitionWriter {
+ public:
+  // Throws Error(kInternal) for rows below 1.
+  explicit PartitionWriter(std::int64_t rows);
+
+  std::int32_t columns() const noexcept { return static_cast<std::int32_t>(entries_.size()); }
+
+  // Appends a chunk of the next column. A place in `base` is one that holds elements itself.
+  // Throws Error(kLimit) beyond kPartitionColumns columns or 1 GB less 64 kB; what EncodeChunk
+  // throws.
+  void Add(std::string_view elements, std::int32_t width);
+  void AddBased(std::string_view elements, std::int32_t width, const ChunkPlace &base,
+                std::string_view base_elements);
+  // Appends a column whose elements are the chunk's at `same`.
+  void AddReference(std::size_t element_bytes, std::int32_t width, const ChunkPlace &same);
+
+  // The encoding that the last column got: kBased only where the base made it shorter.
+  ChunkEncoding last_encoding() const noexcept { return entries_.back().encoding; }
+  // Other partitions that this one needs, ascending, each once.
+  std::vector<std::int64_t> needs() const;
+
+  // The partition's bytes. Throws Error(kInternal) without a column.
+  std::string Finish() const;
+
+ private:
+  void Append(EncodedChunk &&chunk, std::size_t element_bytes, std::int32_t width,
+              const ChunkPlace &base);
+
+  std::int64_t rows_;
+  std::vector<PartitionEntry> entries_;
+  std::string payloads_;
+};
+
+// Header and directory of a partition, checked.
+class PartitionDirectory {
+ public:
+  // Bytes of header and directory with so many columns.
+  static std::size_t BytesFor(std::int32_t columns) noexcept;
+
+  // `prefix`: the first BytesFor(columns) bytes of a partition or more; total_bytes: of the whole.
+  // Throws Error(kCorruptData) for another magic, a newer version, a wrong checksum, another number
+  // of columns, and for entries that lie outside the partition, overlap, or refer to a column
+  // beyond kPartitionColumns or to themselves.
+  PartitionDirectory(std::string_view prefix, std::size_t total_bytes, std::int32_t columns);
+
+  std::int64_t rows() const noexcept { return rows_; }
+  std::int32_t columns() const noexcept { return static_cast<std::int32_t>(entries_.size()); }
+  const PartitionEntry &entry(std::int32_t column) const { return entries_.at(column); }
+
+ private:
+  std::int64_t rows_ = 0;
+  std::vector<PartitionEntry> entries_;
+};
+
+// Decodes one chunk. payload: the entry's bytes; base: elements of the chunk at entry.base, for
+// kBased and kReference. Throws Error(kCorruptData) for a payload of another size or checksum, and
+// what DecodeChunk throws.
+void DecodeEntry(const PartitionEntry &entry, std::string_view payload, std::string_view base,
+                 std::string *elements);
+
+}  // namespace trails

@@ -1,0 +1,85 @@
+// The ChunkReader: gives the values of a layer, by READ from the store or by RERUN of the model,
+// whichever is expected to take less time; keeps count; and materialises what has earned its place.
+//
+// May touch: src/core/intermediates, include/trails, PostgreSQL headers (through bridge.h). Never
+// Torch.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/intermediates/column_block.h"
+#include "core/intermediates/column_statistics.h"
+#include "core/intermediates/quantiser.h"
+#include "core/intermediates/read_or_rerun.h"
+#include "pg/intermediate_catalog.h"
+
+namespace trails::pg {
+
+enum class Precision : std::uint8_t {
+  kStored,  // through the intermediate's scheme, read or rerun
+  kExact,   // as computed: read from f32, else rerun
+};
+
+// 'stored', 'exact'. Throws Error(kInvalidArgument).
+Precision ParsePrecision(std::string_view word);
+
+// What is asked of one layer.
+struct IntermediateQuery {
+  LoggedRow logged;
+  IntermediateRow intermediate;
+  std::vector<std::int32_t>
+      columns;  // positions from 0, ascending, of the stored shape; all of them where empty
+  std::vector<std::int64_t>
+      rows;  // positions from 0, ascending, each once; all of them where empty
+  Precision precision = Precision::kStored;
+  Strategy strategy = Strategy::kAuto;
+};
+
+// The choice for one column group, and why.
+struct GroupPlan {
+  std::int32_t first_column = 0;
+  std::int32_t columns = 0;  // of the query, in this group
+  Strategy strategy = Strategy::kRerun;
+  std::string reason;  // not stored; stored, faster; forced; ...
+  bool stored = false;
+  std::int64_t stored_bytes = 0;
+  double read_seconds = 0;  // expected, of this query; NaN where it is not possible
+  double rerun_seconds = 0;
+  ReadWork read;
+  RerunWork rerun;
+  double queries = 0;  // n_query of the group, before this query
+  double gamma = 0;    // seconds a GB, this query counted
+  bool materialise = false;
+};
+
+// Plans without reading a value. Throws Error(kInvalidArgument) for columns or rows outside, for
+// READ of what is not stored, or of a lossy scheme with precision exact, with a HINT.
+std::vector<GroupPlan> PlanQuery(const IntermediateQuery &query);
+
+// Gives the values block by block, rows ascending; `sink` gets all of the query's columns in their
+// order. Row ids count from
+// 1. Counts the query, and materialises groups whose gamma reaches trails.gamma_min, where the
+// transaction may write. A RERUN of many blocks runs on trails.threads masked threads. Memory: some
+// blocks. Throws as PlanQuery; Error(kCorruptData) with the block's name; PgError, also on cancel,
+// within one block.
+void ReadIntermediate(const IntermediateQuery &query,
+                      const std::function<void(const ColumnBlock &)> &sink);
+
+// Statistics and quantisers of the layer's stored columns, from the cache; else by one pass over
+// all rows, which is kept where the transaction may write.
+struct LayerStatistics {
+  std::vector<ColumnStatistics> columns;
+  std::vector<Quantiser> quantisers;  // none for kStats
+};
+LayerStatistics ReadStatistics(const LoggedRow &logged, const IntermediateRow &intermediate);
+
+// Makes statistics of several layers in one pass, and stores the layers too where gamma_min is 0 or
+// `store`.
+void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
+                       bool store);
+
+}  // namespace trails::pg
