@@ -1,16 +1,14 @@
-// What is kept of every column of an intermediate, whatever its scheme: moments, counts, the rows
-// with the largest values, and a sample of its values.
+// What is kept of every column of an intermediate, whatever its scheme: moments, counts, and the
+// rows with the largest values; and which rows make a sample of it.
 //
 // All of it is of the exact values, so that the largest rows and the statistics of an intermediate
 // are right even where its values are stored in a bit each.
 //
-// May touch: include/trails. Never Torch or PostgreSQL.
+// May touch: include/trails, src/kernels. Never Torch or PostgreSQL.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace trails {
@@ -22,8 +20,9 @@ struct RowValue {
   bool operator==(const RowValue &) const = default;
 };
 
-// Of one column. Sums are of the finite values, in double and in the order of the rows within a
-// block and of the blocks, so that they do not depend on threads.
+// Of one column. Sums are of the finite values, in double and in an order that depends on the calls
+// of Add and Append alone, never on the CPU: blocks appended in their order give the same bits
+// whichever threads added them.
 struct ColumnStatistics {
   static constexpr std::int32_t kLargestRows = 100;
 
@@ -42,7 +41,7 @@ struct ColumnStatistics {
   double deviation()
       const noexcept;  // of the finite values, divided by their number; never below 0
 
-  // Adds the values of rows first_row, first_row + 1, ... to what came before them.
+  // Adds the values of rows first_row, first_row + 1, ..., which come after those seen so far.
   // Cost: some 2 ns a value.
   void Add(std::int64_t first_row, std::span<const float> values);
   // Adds what `later` has seen: rows that all come after those seen here.

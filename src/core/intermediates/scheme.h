@@ -68,7 +68,8 @@ struct Shape {
 Shape StoredShape(const Scheme &scheme, const Shape &shape);
 
 // Pools rows of a layer. values [shape.columns(), rows] and out [StoredShape(...).columns(), rows]
-// are column by column. NaN in a cell makes the pooled cell NaN. Cost: one pass.
+// are column by column. Averages are summed in double; NaN in a cell makes the pooled cell NaN.
+// Throws as StoredShape, Error(kInternal) for another scheme than kPool. Cost: one pass.
 void PoolMaps(const Scheme &scheme, const Shape &shape, const float *values, std::int64_t rows,
               float *out);
 
