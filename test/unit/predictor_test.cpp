@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "core/model/dense.h"
 #include "sample_model.h"
+#include "slow_model.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -146,122 +148,18 @@ TEST(Predictor, MeanOfTwoNetworksIsOfTheirOutputs) {
   EXPECT_EQ(PredictOne(&numbers, {TextCell("blue"), NumberCell(0.5)})[0], 2750.0f);
 }
 
-// The predictor again, as plain sums in double.
-class SlowPredictor {
- public:
-  explicit SlowPredictor(const Model &model) : model_(model), plan_(model.fields.Plan()) {}
-
-  std::vector<double> Predict(const std::int32_t *ids, const float *values) const {
-    std::vector<double> mean(static_cast<std::size_t>(model_.target.outputs()), 0.0);
-    for (const Network &network : model_.networks) {
-      const std::vector<double> answer = Answer(Logits(network, Gather(network, ids, values)));
-      for (std::size_t o = 0; o < mean.size(); ++o) {
-        mean[o] += answer[o] / static_cast<double>(model_.networks.size());
-      }
-    }
-    return mean;
-  }
-
- private:
-  std::vector<double> Gather(const Network &network, const std::int32_t *ids,
-                             const float *values) const {
-    const std::int32_t width = network.embedding_width;
-    std::vector<double> x(static_cast<std::size_t>(plan_.fields * width), 0.0);
-    const auto add = [&](std::int32_t field, std::int32_t id, double factor) {
-      for (std::int32_t w = 0; w < width; ++w) {
-        x[field * width + w] += factor * static_cast<double>(network.table[id * width + w]);
-      }
-    };
-    for (std::int32_t c = 0; c < plan_.categorical(); ++c) {
-      add(plan_.categorical_fields[c], ids[c], 1);
-    }
-    for (std::int32_t n = 0; n < plan_.numeric(); ++n) {
-      const kernels::NumericSlots &slots = plan_.numeric_fields[n];
-      if (std::isnan(values[n])) {
-        if (slots.null_id >= 0) add(slots.field, slots.null_id, 1);
-        continue;
-      }
-      const double z = values[n];
-      add(slots.field, slots.value_id, slots.soft_clip ? z / std::hypot(1, z / 3) : z);
-      if (slots.knots == 0) continue;
-      const float *const knots = plan_.knot_positions.data() + slots.first_knot;
-      const double clipped =
-          std::clamp<double>(z, knots[0], static_cast<double>(knots[slots.knots - 1]));
-      std::int32_t j = 0;
-      while (j + 2 < slots.knots && clipped >= static_cast<double>(knots[j + 1])) ++j;
-      const double low = knots[j];
-      const double t = (clipped - low) / (static_cast<double>(knots[j + 1]) - low);
-      add(slots.field, slots.first_knot_id + j, 1 - t);
-      add(slots.field, slots.first_knot_id + j + 1, t);
-    }
-    return x;
-  }
-
-  std::vector<double> Logits(const Network &network, std::vector<double> x) const {
-    if (network.layers.empty()) {
-      std::vector<double> logits(network.bias.begin(), network.bias.end());
-      for (std::size_t i = 0; i < x.size(); ++i) logits[i % logits.size()] += x[i];
-      return logits;
-    }
-    for (const DenseLayer &layer : network.layers) {
-      std::vector<double> y(layer.bias.begin(), layer.bias.end());
-      for (std::size_t o = 0; o < y.size(); ++o) {
-        for (std::size_t i = 0; i < x.size(); ++i) {
-          y[o] += static_cast<double>(layer.weight[o * x.size() + i]) * x[i];
-        }
-        if (&layer != &network.layers.back()) y[o] = std::max(y[o], 0.0);
-      }
-      x = std::move(y);
-    }
-    return x;
-  }
-
-  std::vector<double> Answer(std::vector<double> logits) const {
-    if (model_.target.task == Task::kRegression) {
-      return {model_.target.mean + model_.target.scale * logits[0]};
-    }
-    double total = 0;
-    for (double &logit : logits) total += logit = std::exp(logit);
-    for (double &logit : logits) logit /= total;
-    return logits;
-  }
-
-  const Model &model_;
-  kernels::FieldPlan plan_;
-};
-
-struct Rows {
-  std::vector<std::int32_t> ids;
-  std::vector<float> values;
-};
-
-Rows Encode(const Model &model, const std::vector<std::vector<Cell>> &cells) {
-  const std::int64_t categorical = model.fields.categorical();
-  const std::int64_t numeric = model.fields.numeric();
-  Rows rows;
-  rows.ids.resize(cells.size() * static_cast<std::size_t>(categorical));
-  rows.values.resize(cells.size() * static_cast<std::size_t>(numeric));
-  for (std::size_t r = 0; r < cells.size(); ++r) {
-    model.fields.EncodeRow(cells[r], rows.ids.data() + r * categorical,
-                           rows.values.data() + r * numeric);
-  }
-  return rows;
-}
-
 class PredictorOfTask : public testing::TestWithParam<Task> {};
 
 TEST_P(PredictorOfTask, AgreesWithPlainSums) {
   const Model model = SampleModel(GetParam());
-  const SlowPredictor slow(model);
+  const SlowModel slow(model);
   Predictor predictor(model);
-  const Rows rows = Encode(model, SampleRows(300));
+  const SampleInput rows = EncodeCells(model.fields, SampleRows(300));
   const auto outputs = static_cast<std::size_t>(predictor.outputs());
   std::vector<float> out(300 * outputs);
   predictor.Predict(rows.ids.data(), rows.values.data(), 300, out.data());
   for (std::size_t r = 0; r < 300; ++r) {
-    const std::vector<double> expected =
-        slow.Predict(rows.ids.data() + r * predictor.model().fields.categorical(),
-                     rows.values.data() + r * predictor.model().fields.numeric());
+    const std::vector<double> expected = slow.Predict(rows.ids_of(r), rows.values_of(r));
     for (std::size_t o = 0; o < outputs; ++o) {
       EXPECT_NEAR(out[r * outputs + o], expected[o], 1e-5 * std::abs(expected[o])) << r;
     }
@@ -271,7 +169,7 @@ TEST_P(PredictorOfTask, AgreesWithPlainSums) {
 TEST_P(PredictorOfTask, OneRowAndAnyBlockGiveTheSameBits) {
   const Model model = SampleModel(GetParam());
   const std::vector<std::vector<Cell>> cells = SampleRows(600);
-  const Rows rows = Encode(model, cells);
+  const SampleInput rows = EncodeCells(model.fields, cells);
   Predictor single(model);
   Predictor blocks(model);
   const auto outputs = static_cast<std::size_t>(single.outputs());
@@ -312,6 +210,22 @@ TEST(Predictor, RefusesAnotherNumberOfCells) {
   } catch (const Error &error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInternal);
   }
+}
+
+TEST(ApplyRelu, GivesTheBitsOfRunLayer) {
+  // Three outputs of one input: the input itself, its opposite, and less than nothing.
+  const PackedLayer layer = PackLayer({1, 3, {1, -1, 0}, {0, 0, -1}});
+  constexpr float kInfinite = std::numeric_limits<float>::infinity();
+  const std::vector<float> x = {1.5f, -1.5f, 0.0f, -0.0f, kInfinite, std::nanf(""), 1e-40f};
+  const auto rows = static_cast<std::int64_t>(x.size());
+  std::vector<float> clipped(x.size() * static_cast<std::size_t>(layer.padded_outputs));
+  std::vector<float> plain(clipped.size());
+  RunLayer(layer, x.data(), rows, 1, true, clipped.data());
+  RunLayer(layer, x.data(), rows, 1, false, plain.data());
+  EXPECT_EQ(plain[2], -1.0f);
+  EXPECT_TRUE(std::isnan(clipped[5 * layer.padded_outputs]));
+  ApplyRelu(plain.data(), std::ssize(plain));
+  EXPECT_EQ(std::memcmp(plain.data(), clipped.data(), plain.size() * sizeof(float)), 0);
 }
 
 TEST(RunLayer, AgreesWithPlainSumsForOddShapes) {

@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::int32_t kTileRows = 8;  // 8 x 32 sums: 16 registers of AVX-512
 
+inline __attribute__((always_inline)) float Clipped(float value, float lowest) {
+  return value < lowest ? lowest : value;
+}
+
 // kRows rows by one panel. Inlined, so that it is compiled for the CPU of its caller.
 template <std::int32_t kRows>
 inline __attribute__((always_inline)) void RunTile(const float *__restrict x, std::int64_t x_stride,
@@ -31,8 +35,7 @@ inline __attribute__((always_inline)) void RunTile(const float *__restrict x, st
   }
   for (std::int32_t r = 0; r < kRows; ++r) {
     for (std::int32_t o = 0; o < kPanelOutputs; ++o) {
-      const float sum = sums[r][o];
-      y[r * y_stride + o] = sum < lowest ? lowest : sum;
+      y[r * y_stride + o] = Clipped(sums[r][o], lowest);
     }
   }
 }
@@ -79,6 +82,10 @@ void RunLayer(const PackedLayer &layer, const float *x, std::int64_t rows, std::
   const float lowest = relu ? 0.0f : -std::numeric_limits<float>::infinity();
   RunPanels(x, rows, x_stride, layer.inputs, layer.weight.data(), layer.bias.data(),
             layer.padded_outputs, lowest, y);
+}
+
+TRAILS_SIMD void ApplyRelu(float *y, std::int64_t count) noexcept {
+  for (std::int64_t i = 0; i < count; ++i) y[i] = Clipped(y[i], 0.0f);
 }
 
 }  // namespace trails

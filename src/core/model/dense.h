@@ -35,4 +35,8 @@ PackedLayer PackLayer(const DenseLayer &layer);
 void RunLayer(const PackedLayer &layer, const float *x, std::int64_t rows, std::int64_t x_stride,
               bool relu, float *y);
 
+// ReLU in place, by RunLayer's own comparison: NaN stays NaN, and the bits are RunLayer's. Cost:
+// one pass.
+void ApplyRelu(float *y, std::int64_t count) noexcept;
+
 }  // namespace trails

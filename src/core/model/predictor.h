@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "core/model/dense.h"
+#include "core/model/forward_pass.h"
 #include "core/model/model.h"
 
 namespace trails {
@@ -19,14 +19,14 @@ namespace trails {
 class Predictor {
  public:
   // Rows of a block that Predict works on at a time.
-  static constexpr std::int64_t kBlockRows = 256;
+  static constexpr std::int64_t kBlockRows = ForwardPass::kBlockRows;
 
   // `model` must be sound (FindDefect), as ReadArtefact's always is; else the behaviour is
   // undefined. Cost: a second copy of the layers' weights (not of the embedding tables).
   explicit Predictor(Model model);
 
-  const Model &model() const noexcept { return model_; }
-  std::int32_t outputs() const noexcept { return model_.target.outputs(); }
+  const Model &model() const noexcept { return pass_.model(); }
+  std::int32_t outputs() const noexcept { return pass_.outputs(); }
   std::int64_t bytes() const noexcept;  // memory held, scratch included
 
   // Predicts encoded rows. ids [count, categorical], values [count, numeric] as Fields::EncodeRow
@@ -38,20 +38,9 @@ class Predictor {
   void PredictRow(std::span<const Cell> cells, float *out);
 
  private:
-  void Reserve(std::int64_t rows);  // scratch for blocks of `rows` rows
   void PredictBlock(const std::int32_t *ids, const float *values, std::int64_t rows, float *out);
-  const float *RunNetwork(std::size_t index, const std::int32_t *ids, const float *values,
-                          std::int64_t rows, std::int64_t *stride);
-  void AddOutputs(const float *logits, std::int64_t rows, std::int64_t stride);
 
-  Model model_;
-  kernels::FieldPlan plan_;
-  std::vector<std::vector<PackedLayer>> layers_;  // [networks]
-  std::int64_t input_width_ = 0;                  // floats of one gathered row, the widest network
-  std::int64_t hidden_width_ = 0;                 // floats of the widest layer's outputs
-  std::int64_t reserved_rows_ = 0;
-  std::vector<float> input_, hidden_, next_;
-  std::vector<double> sums_;  // [rows, outputs()], over the networks
+  ForwardPass pass_;
   std::vector<std::int32_t> row_ids_;
   std::vector<float> row_values_;
 };
