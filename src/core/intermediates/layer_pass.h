@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "core/intermediates/layers.h"
-#include "core/model/dense.h"
+#include "core/model/forward_pass.h"
 #include "core/model/model.h"
 
 namespace trails {
 
-// Encoded rows, row by row. labels: class index or number, NaN for none; needed for losses.
+// Encoded rows, row by row. labels: class index or number, NaN for none, and what is no class of
+// the model counts as none; needed for losses.
 struct LayerInput {
   const std::int32_t *ids = nullptr;  // [rows, categorical]
   const float *values = nullptr;      // [rows, numeric]
@@ -37,27 +38,43 @@ class LayerPass {
  public:
   // `model` must be sound (FindDefect). Cost: a copy of the layers' weights.
   explicit LayerPass(std::shared_ptr<const Model> model);
-  // Another pass over the same packed weights.
+  // Another pass over the same packed weights, which has done nothing yet.
   LayerPass(const LayerPass &other);
   LayerPass &operator=(const LayerPass &) = delete;
-  ~LayerPass();
 
-  const Model &model() const noexcept;
-  const std::vector<Layer> &layers() const noexcept;
+  const Model &model() const noexcept { return pass_.model(); }
+  const std::vector<Layer> &layers() const noexcept { return layers_; }
+
+  // Operations done by all calls of Run, as Layer::flops_per_row counts them: what the cost model
+  // learns its rate from.
+  double flops() const noexcept { return flops_; }
 
   // Fills the requests. Computes each network as far as they need it, and nothing twice. A row's
   // numbers are the same to the last bit whatever rows stand beside it, and `prediction` is
   // Predictor::Predict's. Throws std::bad_alloc; Error(kInternal) for a layer or column that the
-  // model does not have. Cost: Layer::flops_per_row of the deepest layers at 30 to 90 GFLOP/s (see
-  // dense.h), and 1 ns a value given out.
+  // model does not have, a stride below the rows, or losses without labels. Cost:
+  // Layer::flops_per_row of the deepest layers at 30 to 90 GFLOP/s (see dense.h), and 1 ns a value
+  // given out.
   void Run(const LayerInput &input, std::span<const LayerRequest> requests);
 
  private:
-  struct Packed;
-  struct Scratch;
+  struct Block;
 
-  std::shared_ptr<const Packed> packed_;
-  std::unique_ptr<Scratch> scratch_;
+  void Check(const LayerInput &input, std::span<const LayerRequest> requests) const;
+  void Plan(std::span<const LayerRequest> requests);
+  void RunNetwork(std::size_t network, const Block &block);
+  void GiveAnswers(const LayerInput &input, const Block &block);
+  bool Wants(const Block &block, LayerKind kind, std::int32_t network, std::int32_t depth) const;
+  void Give(const Block &block, LayerKind kind, std::int32_t network, std::int32_t depth,
+            const float *values, std::int64_t stride) const;
+
+  std::vector<Layer> layers_;
+  ForwardPass pass_;
+  std::vector<std::int32_t> steps_;  // [networks], that Run takes each; -1: not even gathered
+  bool needs_answer_ = false;        // prediction or loss
+  std::vector<float> answers_;       // [rows of a block, outputs]
+  std::vector<float> losses_;        // [rows of a block]
+  double flops_ = 0;
 };
 
 }  // namespace trails

@@ -12,7 +12,7 @@
 //                   error in the target's unit; NaN without a label
 //
 // The layers of a model that is the mean of several networks have the network's number before them,
-// from 1: '2/hidden1', '2/logits'; its prediction and loss are those of the mean. A linear model
+// from 1: '2/hidden1', '2/logits'; its prediction and loss are those of the mean. A linear network
 // has no embedding and no hidden layer.
 //
 // May touch: src/core/model, include/trails. Never Torch or PostgreSQL.
@@ -43,9 +43,12 @@ struct Layer {
   std::int32_t depth = 0;     // kBefore and kHidden: hidden layers up to it, from 1
   std::int32_t columns = 0;
   // Multiplications and additions of one row from the inputs to this layer, for the cost model; a
-  // gathered field counts 2 an output number.
+  // gathered field counts 2 an output number, a class's probability kProbabilityFlops a network.
   double flops_per_row = 0;
 };
+
+// What takes about as long as one exponential and its share of the softmax.
+inline constexpr double kProbabilityFlops = 400;
 
 // All layers, in the order above, network by network. Cost: microseconds.
 std::vector<Layer> LayersOf(const Model &model);
@@ -54,5 +57,12 @@ std::vector<Layer> LayersOf(const Model &model);
 // Throws Error(kUndefinedObject) with a HINT that lists the names (of many networks those of the
 // first, and how many there are).
 std::size_t FindLayer(const std::vector<Layer> &layers, std::string_view name);
+
+// Operations of one row, as Layer::flops_per_row counts them: to gather the network's fields; in
+// its layer `step`, from 0 to StepsOf(network) - 1; and from all networks' logits to the
+// prediction.
+double GatherFlops(const Model &model, const Network &network) noexcept;
+double StepFlops(const Model &model, const Network &network, std::int32_t step) noexcept;
+double AnswerFlops(const Model &model) noexcept;
 
 }  // namespace trails
