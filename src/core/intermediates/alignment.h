@@ -1,13 +1,13 @@
 // How alike two layers are: SVCCA and CKA; and the correlation of columns.
 //
 // All from the moments of the columns of both layers side by side, so that one pass over the rows
-// serves, and no matrix of all rows is ever held.
+// serves, and no matrix of all rows is ever held. The linear algebra is Eigen's, of which nothing
+// is loaded, and not LibTorch's: a session that only reads stays small, and a standby can answer.
 //
 // May touch: src/core/intermediates, Eigen. Never Torch or PostgreSQL.
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "core/intermediates/moments.h"
 
@@ -16,19 +16,24 @@ namespace trails {
 // Mean canonical correlation of the directions of each layer that hold `variance` of its variance:
 // sum of the canonical correlations over the smaller number of directions. `moments` has the first
 // layer's `first_columns` columns, then the second's. 0 .. 1; NaN where a layer is constant, or
-// fewer than 2 rows. Throws Error(kInvalidArgument) for variance outside (0, 1], Error(kInternal)
-// for no columns of a layer. Cost: three eigenvalue problems of the layers' sizes, some 1 s for two
-// layers of 512 columns. Source: Raghu et al., "SVCCA", NeurIPS 2017; MISTIQUE appendix A.
+// fewer than 2 rows. Directions with less than 1e-10 of the largest one's variance are taken for
+// rounding and never count: dead units change nothing, repeated columns add no direction. With
+// fewer rows than directions of both layers any two align. Throws Error(kInvalidArgument) for
+// variance outside (0, 1], Error(kInternal) for no columns of a layer. Cost: three eigenvalue
+// problems of the layers' sizes, some 1 s for two layers of 512 columns. Source: Raghu et al.,
+// "SVCCA", NeurIPS 2017; MISTIQUE appendix A.
 // Different on purpose: MISTIQUE divides by the layers' sizes; directions that hold no variance are
 // no part of an answer here.
 double Svcca(const Moments &moments, std::int64_t first_columns, double variance);
 
 // Linear centred kernel alignment: |X'Y|^2 / (|X'X| |Y'Y|), Frobenius norms of centred products. 0
-// .. 1; NaN where a layer is constant. Source: Kornblith et al., "Similarity of neural network
+// .. 1; NaN where a layer is constant. Throws Error(kInternal) for no columns of a layer. Cost: a
+// look at every product of two columns. Source: Kornblith et al., "Similarity of neural network
 // representations revisited", ICML 2019.
 double LinearCka(const Moments &moments, std::int64_t first_columns);
 
-// Pearson's correlation of two columns; NaN where one is constant.
+// Pearson's correlation of two columns; NaN where one is constant. Throws Error(kInternal) for a
+// column that is not there.
 double Correlation(const Moments &moments, std::int64_t a, std::int64_t b);
 
 }  // namespace trails

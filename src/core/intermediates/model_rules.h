@@ -14,11 +14,11 @@ namespace trails {
 
 // What one rule found. Nothing is found in a sound network.
 struct Finding {
-  std::string rule;  // dead units, saturated units, not finite, constant prediction, repeated
-                     // units, loss not falling
+  std::string rule;          // not finite, dead units, saturated units, repeated units, constant
+                             // prediction, loss not falling
   std::string layer;         // empty for the model
   std::int64_t columns = 0;  // that it holds for; 0 for the model
-  std::string detail;        // a sentence with the numbers
+  std::string detail;        // a sentence with the numbers, columns counted from 1
 };
 
 // A point of a learning curve.
@@ -28,17 +28,22 @@ struct CurvePoint {
 };
 
 // Rules over one layer, statistics [layer.columns]:
-//   not finite           a column has NaN or infinity
+//
+//   not finite           a column has NaN or infinity; kLoss: infinity, as NaN tells a row without
+//                        a label
 //   dead units           kHidden: zero in every row
 //   saturated units      kHidden: above zero in every row, so that ReLU never acts
-//   repeated units       kHidden: two columns with equal sums, squares, least and largest value,
-//   not dead constant prediction  kPrediction: every column has one value
-// Throws Error(kInternal) for another number of statistics.
+//   repeated units       kHidden: columns, not dead, whose sums, squares, least and largest values
+//                        are those of another one
+//   constant prediction  kPrediction: every column has one value
+//
+// All but the first need 2 rows. Throws Error(kInternal) for another number of statistics.
 std::vector<Finding> CheckLayer(const Layer &layer,
                                 const std::vector<ColumnStatistics> &statistics);
 
-// 'loss not falling': the least loss of the last half of the curve (4 points at least) is not below
-// that of the first half, or a loss is not finite.
+// 'loss not falling': the least loss of the second half of the curve is not below that of the first
+// (4 points at least; the middle one of an odd number is of the second), or a loss is not finite.
+// `curve` ascends by epoch.
 std::vector<Finding> CheckCurve(const std::vector<CurvePoint> &curve);
 
 }  // namespace trails

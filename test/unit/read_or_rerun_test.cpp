@@ -1,0 +1,168 @@
+// READ or RERUN: measured rates, the cost model, and gamma.
+#include "core/intermediates/read_or_rerun.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "trails/error.h"
+
+namespace trails {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+TEST(MeasuredRate, AveragesTheFirstFiveAndThenForgets) {
+  MeasuredRate rate(1000);
+  EXPECT_EQ(rate.seconds(), 1000);
+  EXPECT_EQ(rate.samples(), 0);
+  rate.Learn(2, 1);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 2);  // the assumption is gone
+  rate.Learn(4, 1);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 3);
+  rate.Learn(6, 1);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 4);
+  rate.Learn(8, 1);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 5);
+  rate.Learn(10, 1);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 6);
+  rate.Learn(16, 1);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 8);  // 0.8 * 6 + 0.2 * 16
+  rate.Learn(30, 10);
+  EXPECT_DOUBLE_EQ(rate.seconds(), 7);  // 0.8 * 8 + 0.2 * 3
+  EXPECT_EQ(rate.samples(), 7);
+}
+
+TEST(MeasuredRate, GoesOnFromWhatWasStored) {
+  MeasuredRate many(6, 5);
+  many.Learn(16, 1);
+  EXPECT_DOUBLE_EQ(many.seconds(), 8);
+  EXPECT_EQ(many.samples(), 6);
+  MeasuredRate one(6, 1);
+  one.Learn(16, 1);
+  EXPECT_DOUBLE_EQ(one.seconds(), 11);
+}
+
+TEST(MeasuredRate, LearnsNothingFromNothing) {
+  MeasuredRate rate(3, 2);
+  rate.Learn(1, 0);
+  rate.Learn(1, -1);
+  rate.Learn(-1, 1);
+  rate.Learn(kNaN, 1);
+  rate.Learn(1, kNaN);
+  rate.Learn(kInfinity, 1);
+  EXPECT_EQ(rate.seconds(), 3);
+  EXPECT_EQ(rate.samples(), 2);
+  rate.Learn(0, 1);  // below the clock's resolution: a sample like any other
+  EXPECT_DOUBLE_EQ(rate.seconds(), 2);
+  EXPECT_EQ(rate.samples(), 3);
+}
+
+TEST(CostRates, ChargeEachUnitOfWork) {
+  CostRates rates;
+  rates.slice = MeasuredRate(1e-3);
+  rates.byte = MeasuredRate(1e-6);
+  rates.decoded_value = MeasuredRate(1e-5);
+  rates.input_block = MeasuredRate(2e-3);
+  rates.flop = MeasuredRate(1e-9);
+  rates.given_value = MeasuredRate(3e-6);
+  EXPECT_DOUBLE_EQ(rates.Seconds(ReadWork{.slices = 4, .bytes = 5000, .values = 700}),
+                   4e-3 + 5e-3 + 7e-3);
+  EXPECT_DOUBLE_EQ(rates.Seconds(RerunWork{.blocks = 3, .flops = 5e6, .values = 1000}),
+                   6e-3 + 5e-3 + 3e-3);
+  EXPECT_EQ(rates.Seconds(ReadWork{}), 0);
+  EXPECT_EQ(rates.Seconds(RerunWork{}), 0);
+}
+
+TEST(CostRates, KnowSomethingBeforeTheFirstMeasurement) {
+  const CostRates rates;
+  // One column of 58 blocks in half floats against 128 units of 58 blocks, the reference's case.
+  const double read = rates.Seconds(ReadWork{.slices = 116, .bytes = 92'000, .values = 57'722});
+  const double rerun =
+      rates.Seconds(RerunWork{.blocks = 58, .flops = 57'722.0 * 58'000, .values = 57'722});
+  EXPECT_GT(read, 1e-4);
+  EXPECT_LT(read, 5e-3);
+  EXPECT_GT(rerun, 10 * read);
+  // One row: RERUN of one block's input against a block's chunk for each of 128 columns.
+  EXPECT_LT(rates.Seconds(RerunWork{.blocks = 1, .flops = 58'000, .values = 128}),
+            rates.Seconds(ReadWork{.slices = 129, .bytes = 205'000, .values = 128'000}));
+}
+
+TEST(Strategy, HasThreeWords) {
+  for (const Strategy strategy : {Strategy::kAuto, Strategy::kRead, Strategy::kRerun}) {
+    EXPECT_EQ(ParseStrategy(StrategyWord(strategy)), strategy);
+  }
+  EXPECT_EQ(StrategyWord(Strategy::kAuto), "auto");
+  EXPECT_EQ(StrategyWord(Strategy::kRead), "read");
+  EXPECT_EQ(StrategyWord(Strategy::kRerun), "rerun");
+  for (const char *const word : {"", "READ", "re", "reads"}) {
+    try {
+      ParseStrategy(word);
+      ADD_FAILURE() << word;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
+      EXPECT_EQ(std::string(error.what()), "unrecognized strategy: \"" + std::string(word) + "\"");
+      EXPECT_EQ(error.hint(), "Available values: auto, read, rerun.");
+    }
+  }
+}
+
+// The layers of a model of 57,722 rows: seconds of RERUN and READ, bytes as half floats in LZ4.
+TEST(Gamma, GivesTheReferencesTable) {
+  EXPECT_NEAR(Gamma(13e-3, 5.6e-3, 1, 7.6e6), 1, 0.05);      // embedding
+  EXPECT_NEAR(Gamma(52e-3, 7.2e-3, 1, 12.2e6), 3.7, 0.05);   // hidden1
+  EXPECT_NEAR(Gamma(139e-3, 7.2e-3, 1, 11e6), 12, 0.05);     // hidden2
+  EXPECT_NEAR(Gamma(178e-3, 3.6e-3, 1, 5.1e6), 34, 0.5);     // hidden3
+  EXPECT_NEAR(Gamma(188e-3, 0.3e-3, 1, 0.115e6), 1'630, 5);  // logits
+}
+
+TEST(Gamma, ReachesTheThresholdWithTheQueryThatItPredicts) {
+  constexpr double kLeast = 10;  // seconds a GB
+  const auto first_query = [](double rerun, double read, double bytes) {
+    int query = 1;
+    while (Gamma(rerun, read, query, bytes) < kLeast) ++query;
+    return query;
+  };
+  EXPECT_EQ(first_query(13e-3, 5.6e-3, 7.6e6), 11);
+  EXPECT_EQ(first_query(52e-3, 7.2e-3, 12.2e6), 3);
+  EXPECT_EQ(first_query(139e-3, 7.2e-3, 11e6), 1);
+}
+
+TEST(Gamma, IsBelowZeroWhereReadingTakesLonger) {
+  EXPECT_DOUBLE_EQ(Gamma(1, 3, 2, 1e9), -4);
+  EXPECT_EQ(Gamma(3, 1, 0, 1e9), 0);
+}
+
+TEST(Gamma, TakesNoBytesForOne) {
+  EXPECT_DOUBLE_EQ(Gamma(3, 1, 1, 0), 2e9);
+  EXPECT_EQ(Gamma(3, 1, 1, 0.5), Gamma(3, 1, 1, 1));
+}
+
+TEST(CountOf, IsThePartsShareOfTheSaving) {
+  EXPECT_DOUBLE_EQ(CountOf(0.139, 0.0072, 0.139, 0.0072), 1);
+  EXPECT_DOUBLE_EQ(CountOf(3, 1, 9, 1), 0.25);
+  EXPECT_EQ(CountOf(9, 1, 3, 1), 1);  // never above one query
+  EXPECT_EQ(CountOf(1, 3, 9, 1), 0);  // reading the part saves nothing
+  EXPECT_EQ(CountOf(3, 1, 1, 9), 0);  // nor reading the whole
+  EXPECT_EQ(CountOf(1, 1, 1, 1), 0);
+  EXPECT_EQ(CountOf(3, kNaN, 9, kNaN), 0);  // not possible
+}
+
+TEST(Decayed, HalvesInSevenDays) {
+  constexpr double kDay = 86'400;
+  EXPECT_EQ(kQueryHalfLife, 7 * kDay);
+  EXPECT_EQ(Decayed(12, 0), 12);
+  EXPECT_DOUBLE_EQ(Decayed(12, 7 * kDay), 6);
+  EXPECT_DOUBLE_EQ(Decayed(12, 14 * kDay), 3);
+  EXPECT_NEAR(Decayed(1, 3.5 * kDay), 0.70710678, 1e-8);
+  // In two steps as in one.
+  EXPECT_DOUBLE_EQ(Decayed(Decayed(5, 2 * kDay), 3 * kDay), Decayed(5, 5 * kDay));
+  EXPECT_EQ(Decayed(12, -100), 12);  // the clock was set back
+  EXPECT_EQ(Decayed(0, kDay), 0);
+}
+
+}  // namespace
+}  // namespace trails
