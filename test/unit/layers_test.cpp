@@ -65,7 +65,7 @@ TEST(Layers, OfOneNetworkAreNamedWithoutANumber) {
 
 TEST(Layers, OperationsAddUpFromTheInputs) {
   const std::vector<Layer> layers = LayersOf(ModelOf(Task::kMulticlass, {{5, 7}}));
-  const double gathered = 2 * 8;
+  const double gathered = kGatheredFlops * 8;
   const double first = gathered + 2 * 8 * 5;
   const double second = first + 2 * 5 * 7;
   const double logits = second + 2 * 7 * 3;
@@ -81,14 +81,15 @@ TEST(Layers, OfARegressionHaveOneOutput) {
   EXPECT_EQ(layers[FindLayer(layers, "logits")].columns, 1);
   EXPECT_EQ(layers[FindLayer(layers, "prediction")].columns, 1);
   EXPECT_EQ(layers[FindLayer(layers, "loss")].columns, 1);
-  EXPECT_EQ(layers[FindLayer(layers, "prediction")].flops_per_row, 2 * 8 + 2 * 8 * 5 + 2 * 5 + 2);
+  EXPECT_EQ(layers[FindLayer(layers, "prediction")].flops_per_row,
+            kGatheredFlops * 8 + 2 * 8 * 5 + 2 * 5 + 2);
 }
 
 TEST(Layers, OfALinearModelAreItsLogitsAlone) {
   const std::vector<Layer> layers = LayersOf(ModelOf(Task::kBinary, {{}}));
   EXPECT_EQ(NamesOf(layers), (std::vector<std::string>{"logits", "prediction", "loss"}));
   EXPECT_EQ(layers[0].columns, 2);
-  EXPECT_EQ(layers[0].flops_per_row, 2 * 4 * 2 + 4 * 2);  // gathered, then summed
+  EXPECT_EQ(layers[0].flops_per_row, kGatheredFlops * 4 * 2 + 4 * 2);  // then summed
   EXPECT_EQ(NotFound(layers, "embedding").hint(), "Its layers are logits, prediction, loss.");
 }
 

@@ -52,9 +52,12 @@ class LayerPass {
   // Fills the requests. Computes each network as far as they need it, and nothing twice. A row's
   // numbers are the same to the last bit whatever rows stand beside it, and `prediction` is
   // Predictor::Predict's. Throws std::bad_alloc; Error(kInternal) for a layer or column that the
-  // model does not have, a stride below the rows, or losses without labels. Cost:
-  // Layer::flops_per_row of the deepest layers at 30 to 90 GFLOP/s (see dense.h), and 1 ns a value
-  // given out.
+  // model does not have, a stride below the rows, or losses without labels.
+  // Cost: Layer::flops_per_row of the deepest layers at the rates of dense.h, and 0.5 ns a value
+  // given out, 1 ns where `out` is larger than the second-level cache. On one core with AVX-512
+  // (bench/micro/layer_pass_bench), 10 fields of width 10 and hidden layers 128-128-64: 0.05 us a
+  // row for the embedding, 0.37, 0.75 and 0.90 for hidden1 to hidden3, 0.92 for the logits, 0.95
+  // for the prediction, which is Predictor's own time, and 1.7 for all layers at once.
   void Run(const LayerInput &input, std::span<const LayerRequest> requests);
 
  private:

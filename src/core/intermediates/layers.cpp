@@ -82,7 +82,7 @@ std::size_t FindLayer(const std::vector<Layer> &layers, std::string_view name) {
 }
 
 double GatherFlops(const Model &model, const Network &network) noexcept {
-  return 2.0 * static_cast<double>(model.fields.fields.size()) * network.embedding_width;
+  return kGatheredFlops * static_cast<double>(model.fields.fields.size()) * network.embedding_width;
 }
 
 double StepFlops(const Model &model, const Network &network, std::int32_t step) noexcept {
