@@ -21,6 +21,10 @@ TEST(EqualBins, ByHand) {
   // The fives fill a bin, and the four others share two.
   EXPECT_EQ(EqualBins(std::vector<float>{1, 2, 3, 4, 5, 5, 5, 5, 5, 5}, 3),
             (std::vector<Bin>{{0, 2}, {2, 4}, {4, 10}}));
+  // Only without the fours are the threes too frequent for what is left.
+  std::vector<float> rounds = {1, 2, 3, 3, 3, 3};
+  rounds.resize(26, 4.0f);
+  EXPECT_EQ(EqualBins(rounds, 4), (std::vector<Bin>{{0, 1}, {1, 2}, {2, 6}, {6, 26}}));
   // More frequent numbers than bins.
   EXPECT_EQ(EqualBins(std::vector<float>{1, 1, 1, 2, 2, 2, 3, 3, 3}, 2),
             (std::vector<Bin>{{0, 6}, {6, 9}}));

@@ -42,8 +42,11 @@ void Unpack(const std::byte *from, std::size_t count, std::uint8_t *codes) {
   };
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8, from += kBits) {
+    // Byte by byte, in a register: a copy of three bytes, read as eight, would stall.
     std::uint64_t word = 0;
-    std::memcpy(&word, from, kBits);
+    for (int byte = 0; byte < kBits; ++byte) {
+      word |= static_cast<std::uint64_t>(from[byte]) << (8 * byte);
+    }
     put(word, i, 8);
   }
   if (i == count) return;
@@ -69,9 +72,9 @@ TRAILS_SIMD void FindLevels(const float *__restrict values, std::size_t count, d
   }
 }
 
-TRAILS_SIMD void FindBins(const float *__restrict values, std::size_t count,
-                          const float *__restrict bounds, std::int32_t bits,
-                          std::int32_t *__restrict positions) {
+// Without TRAILS_SIMD: gathers of AVX-512 took twice the time.
+void FindBins(const float *__restrict values, std::size_t count, const float *__restrict bounds,
+              std::int32_t bits, std::int32_t *__restrict positions) {
   for (std::size_t i = 0; i < count; ++i) positions[i] = 0;
   // All values a step at a time: no search waits for another one's outcome.
   for (std::int32_t half = 1 << (bits - 1); half > 0; half /= 2) {
@@ -100,11 +103,6 @@ TRAILS_SIMD void ChooseCodes(const float *__restrict values, std::size_t count,
   }
 }
 
-TRAILS_SIMD void TakeLevels(const std::uint8_t *__restrict codes, std::size_t count,
-                            const float *__restrict levels, float *__restrict values) {
-  for (std::size_t i = 0; i < count; ++i) values[i] = levels[codes[i]];
-}
-
 }  // namespace
 
 void PositionsOfLevels(std::span<const float> values, const EvenLevels &levels,
@@ -127,7 +125,8 @@ void CodesOfPositions(std::span<const float> values, const std::int32_t *positio
 }
 
 void LookUp(const std::uint8_t *codes, const float *levels, std::span<float> values) noexcept {
-  TakeLevels(codes, values.size(), levels, values.data());
+  // Without TRAILS_SIMD, as the search above.
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = levels[codes[i]];
 }
 
 void PackCodes(std::span<const std::uint8_t> codes, std::int32_t bits, std::byte *packed) noexcept {

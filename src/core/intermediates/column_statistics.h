@@ -42,9 +42,9 @@ struct ColumnStatistics {
       const noexcept;  // of the finite values, divided by their number; never below 0
 
   // Adds the values of rows first_row, first_row + 1, ..., which come after those seen so far.
-  // Cost: some 2 ns a value.
+  // Cost: some 5 ns a value of the first thousands, while the largest are found, then 0.5 ns.
   void Add(std::int64_t first_row, std::span<const float> values);
-  // Adds what `later` has seen: rows that all come after those seen here.
+  // Adds what `later` has seen: rows that all come after those seen here. Cost: some 0.3 us.
   void Append(const ColumnStatistics &later);
 };
 

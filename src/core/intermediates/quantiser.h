@@ -43,7 +43,8 @@ class Quantiser {
   // quantile * (number of values, NaN left out) values <= v; the column's largest value where there
   // are none. 1 above it, else (NaN too) 0.
   //
-  // `sample`: the column's values of SampledRows. Throws Error(kInternal) for kStats.
+  // `sample`: the column's values of SampledRows. Throws Error(kInternal) for kStats. Cost: kbit
+  // some 0.5 ms (it sorts the sample), threshold 60 us, the others 2 us.
   Quantiser(const Scheme &scheme, const ColumnStatistics &statistics,
             std::span<const float> sample);
 
@@ -54,10 +55,10 @@ class Quantiser {
   std::int64_t BytesFor(std::int64_t count) const noexcept;
 
   // Writes the codes of `values`; codes [BytesFor(values.size())].
-  // Cost: f32, f16, q8 below 1 ns a value; kbit some 5 ns.
+  // Cost: f32, f16, q8 and threshold below 1 ns a value; kbit some 2 (3 bits) to 4 ns (8 bits).
   void Encode(std::span<const float> values, std::byte *codes) const;
   // Writes the values of values.size() codes. Any code is defined: those that Encode never writes
-  // give NaN. Cost: some 0.1 to 0.5 ns a value.
+  // give NaN. Cost: some 0.1 to 0.3 ns a value, 0.6 to 0.8 ns of packed codes.
   void Decode(const std::byte *codes, std::span<float> values) const;
   // What Decode gives for the codes of Encode, in place.
   void RoundTrip(std::span<float> values) const;
@@ -65,7 +66,8 @@ class Quantiser {
   // As bytes, for the store:
   //   kind u8 | bits u8 | what was fitted | CRC-32C of all before u32
   // Read throws Error(kCorruptData) for anything but what Write wrote for a quantiser of that kind
-  // and so many bits, and takes what it read off `bytes`.
+  // and so many bits, and takes what it read off `bytes`. Cost: 1 us; at most 2.1 kB (kbit of 8
+  // bits).
   void Write(std::string *to) const;
   static Quantiser Read(const Scheme &scheme, std::string_view *bytes);
 
