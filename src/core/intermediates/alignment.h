@@ -20,7 +20,7 @@ namespace trails {
 // rounding and never count: dead units change nothing, repeated columns add no direction. With
 // fewer rows than directions of both layers any two align. Throws Error(kInvalidArgument) for
 // variance outside (0, 1], Error(kInternal) for no columns of a layer. Cost: three eigenvalue
-// problems of the layers' sizes, some 1 s for two layers of 512 columns. Source: Raghu et al.,
+// problems of the layers' sizes, some 0.3 s for two layers of 512 columns. Source: Raghu et al.,
 // "SVCCA", NeurIPS 2017; MISTIQUE appendix A.
 // Different on purpose: MISTIQUE divides by the layers' sizes; directions that hold no variance are
 // no part of an answer here.
