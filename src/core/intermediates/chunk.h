@@ -38,7 +38,8 @@ struct EncodedChunk {
 // The shortest form of `elements`, whose size is a multiple of `width`; of forms of equal length
 // the one that decodes faster (the order above). Based forms are tried where `base` is not empty.
 // Never kReference. No elements are kRaw. Throws Error(kLimit) above kLargestChunk,
-// Error(kInternal) for another width or a size that is no multiple of it. Cost: some 2 ns a byte.
+// Error(kInternal) for another width or a size that is no multiple of it. Cost: 0.4 ns a byte where
+// nothing can be saved, 1.3 to 3 ns else, half a nanosecond more with a base.
 EncodedChunk EncodeChunk(std::string_view elements, std::int32_t width, std::string_view base = {});
 
 // Writes the elements; out->size() becomes `element_bytes`, the size that EncodeChunk was given.
@@ -46,12 +47,13 @@ EncodedChunk EncodeChunk(std::string_view elements, std::int32_t width, std::str
 // neither behind `bytes` nor behind `base`.
 // Throws Error(kCorruptData) when `bytes` does not decode to exactly so many bytes of elements;
 // `out` is then in no particular state. Allocates nothing for a size that so many bytes cannot
-// give. Never reads outside its arguments nor writes outside out. Cost: some 0.5 ns a byte.
+// give. Never reads outside its arguments nor writes outside out. Cost: 0.1 to 0.5 ns a byte, raw
+// ones less.
 void DecodeChunk(ChunkEncoding encoding, std::string_view bytes, std::int32_t width,
                  std::size_t element_bytes, std::string_view base, std::string *out);
 
 // Tells a chunk from all others: XXH3 of 128 bits over its width, size and elements. The same on
-// every machine.
+// every machine. Cost: 0.06 ns a byte.
 struct ChunkHash {
   std::array<std::uint8_t, 16> bytes{};
 
@@ -60,9 +62,9 @@ struct ChunkHash {
 ChunkHash HashOf(std::string_view elements, std::int32_t width) noexcept;
 
 // CRC-32C (Castagnoli), as PostgreSQL and iSCSI have it, of what `before` is the checksum of
-// followed by `bytes`. By the CPU's own instruction where it has one.
+// followed by `bytes`. By the CPU's own instruction where it has one. Cost: 0.12 ns a byte.
 std::uint32_t Crc32c(std::string_view bytes, std::uint32_t before = 0) noexcept;
-// The same by table, for other CPUs.
+// The same by table, for other CPUs. Cost: 0.6 ns a byte.
 std::uint32_t Crc32cByTable(std::string_view bytes, std::uint32_t before = 0) noexcept;
 
 }  // namespace trails
