@@ -66,13 +66,12 @@ TEST(Histogram, HasOneBinWhereBothBoundsAreEqual) {
   EXPECT_EQ(histogram.not_finite(), 1);
 }
 
-// width_bucket of PostgreSQL's float.c, for bound1 < bound2.
+// width_bucket of PostgreSQL 15's float.c, for bound1 < bound2. Where rounding makes it count + 1
+// for an operand below bound2, the histogram has it in the last bin.
 std::int32_t WidthBucket(double operand, double bound1, double bound2, std::int32_t count) {
   if (operand < bound1) return 0;
   if (operand >= bound2) return count + 1;
-  auto result = static_cast<std::int32_t>(count * ((operand - bound1) / (bound2 - bound1)));
-  if (result >= count) result = count - 1;
-  return result + 1;
+  return static_cast<std::int32_t>(count * (operand - bound1) / (bound2 - bound1) + 1);
 }
 
 TEST(Histogram, BinsAsWidthBucketDoes) {

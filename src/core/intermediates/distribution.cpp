@@ -17,17 +17,17 @@ namespace {
 constexpr std::int32_t kMostBins = 10'000;
 constexpr std::size_t kAtOnce = 256;  // values whose bins are computed before they are counted
 
-// The bin of each value, `bins` for one that is not finite. The quotient is taken before it is
-// multiplied, as width_bucket does, so that the last bits and with them the bins are equal.
+// The bin of each value, `bins` for one that is not finite. Multiplied, divided and counted from 1
+// before it is cut, as width_bucket of PostgreSQL 15 does, so that the last bits and with them the
+// bins are equal.
 TRAILS_SIMD void FindBins(const float *values, std::size_t count, double least, double span,
                           std::int32_t bins, std::int32_t *bin) {
-  const double last = bins - 1;
   for (std::size_t i = 0; i < count; ++i) {
     const double value = values[i];
-    const double at = bins * ((value - least) / span);
-    const double inside = at > 0 ? at : 0;  // NaN too
+    const double at = bins * (value - least) / span + 1;
+    const double inside = at > 1 ? at : 1;  // NaN too
     const bool finite = value - value == 0;
-    const auto whole = static_cast<std::int32_t>(inside < last ? inside : last);
+    const auto whole = static_cast<std::int32_t>(inside < bins ? inside : bins) - 1;
     bin[i] = finite ? whole : bins;
   }
 }
@@ -40,7 +40,7 @@ Histogram::Histogram(double least, double largest, std::int32_t bins)
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("bins must be from 1 to {}, not {}", kMostBins, bins));
   }
-  if (!std::isfinite(largest - least) || least > largest) {
+  if (!std::isfinite(bins * (largest - least)) || least > largest) {
     throw Error(ErrorKind::kInternal, fmt::format("no histogram from {} to {}", least, largest));
   }
   counts_.resize(least == largest ? 1 : static_cast<std::size_t>(bins));

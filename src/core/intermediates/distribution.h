@@ -13,9 +13,9 @@ namespace trails {
 class Histogram {
  public:
   // Bins from `least` to `largest`, which is in the last bin; one bin where both are equal. A value
-  // is in the bin that PostgreSQL's width_bucket gives it.
+  // is in the bin that width_bucket of PostgreSQL 15 gives it.
   // Throws Error(kInvalidArgument) for bins outside 1 .. 10,000, Error(kInternal) for bounds that
-  // are not finite, no finite distance apart, or the wrong way round.
+  // are not finite, too far apart for double, or the wrong way round.
   Histogram(double least, double largest, std::int32_t bins);
 
   // Values outside the bounds count in the nearest bin, NaN and infinities in not_finite().
