@@ -22,7 +22,7 @@ namespace trails {
 inline constexpr const char *kVersion = "0.1.0";  // as in trails.control
 
 // Raise it whenever a header of include/trails changes meaning or layout.
-inline constexpr int kContractVersion = 7;
+inline constexpr int kContractVersion = 8;
 
 // Every function may be called from any one thread at a time, throws only trails::Error or
 // std::bad_alloc, and returns soon after control.stop is requested.
@@ -77,7 +77,8 @@ class Engine {
 
   // Trains one candidate for `epochs` passes over the training rows, on all threads, and keeps its
   // best moment by the validation rows; ends earlier at control.deadline, on control.finish, or at
-  // options.stop_at. candidates_scored is 0. Consumes the table's columns. Throws as SelectModel.
+  // options.stop_at. candidates_scored is 0. Consumes the table's columns. Throws as SelectModel,
+  // and Error(kLimit) when the snapshots asked for could not be held beside the data.
   virtual SelectionResult TrainCandidate(Table &&table, const SelectionOptions &options,
                                          const std::string &architecture, double epochs,
                                          const RunControl &control) = 0;

@@ -154,8 +154,11 @@ struct SelectionOptions {
   std::optional<std::int64_t> max_epochs;  // of any candidate, >= 1
   std::optional<double> stop_at;           // a validation metric that is good enough
   std::uint64_t seed = 0;
-  std::optional<double> dropout;        // of every candidate, 0..0.9; else drawn for each
-  std::int32_t max_ids = 65'536;        // embedding rows of one categorical field
+  std::optional<double> dropout;  // of every candidate, 0..0.9; else drawn for each
+  std::int32_t max_ids = 65'536;  // embedding rows of one categorical field
+  // TrainCandidate: look at the validation rows after every so many passes over the training rows,
+  // and keep the parameters of that moment (SelectionResult::snapshots); 0: none.
+  std::int32_t snapshot_every = 0;
   std::int32_t threads = 1;             // engine threads, >= 1
   std::int64_t memory_limit_bytes = 0;  // 0: no limit
 

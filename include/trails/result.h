@@ -40,6 +40,15 @@ struct EpochResult {
   double seconds = 0;         // since the statement began
 };
 
+// A network in the middle of its training: what its intermediates of that moment can be computed
+// with.
+struct Snapshot {
+  double epoch = 0;               // as EpochResult::epoch
+  double train_loss = kNoMetric;  //
+  double metric = kNoMetric;      // on the validation rows
+  std::string artefact;           // a model of this network alone, see src/core/model/artefact.h
+};
+
 enum class NoticeLevel : std::uint8_t { kDebug, kNotice, kWarning };
 
 // Something to tell the user, in PostgreSQL's message style; detail and hint may be empty.
@@ -136,6 +145,7 @@ struct SelectionResult {
 
   std::vector<CandidateResult> candidates;  // trained ones, then SelectionOptions::keep_candidates
   std::vector<EpochResult> epochs;
+  std::vector<Snapshot> snapshots;  // by epoch, SelectionOptions::snapshot_every
   std::vector<Notice> notices;
   PhaseSeconds seconds;
   std::string artefact;  // the stored model, see src/core/model/artefact.h

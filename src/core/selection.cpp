@@ -161,6 +161,33 @@ void ThrowIfNothingIsKept(const RefinementResult &refined, const RunControl &con
   }
 }
 
+void CheckSnapshots(const Dataset &data, const ScoredCandidate &candidate, double epochs,
+                    const SelectionOptions &options) {
+  if (options.snapshot_every == 0 || options.memory_limit_bytes == 0) return;
+  const std::int64_t numbers =
+      candidate.params + std::int64_t{data.fields.table_rows} * kEmbeddingWidth;
+  const auto count = static_cast<std::int64_t>(std::ceil(epochs / options.snapshot_every));
+  // As numbers and, at the end, as bytes.
+  const std::int64_t bytes = count * numbers * 2 * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t needed = data.rows.bytes() + bytes;
+  if (needed <= options.memory_limit_bytes) return;
+  throw Error(ErrorKind::kLimit,
+              fmt::format("the logged epochs need {} MB of memory, {} MB are allowed", needed >> 20,
+                          options.memory_limit_bytes >> 20),
+              {}, "Log fewer epochs, or raise trails.memory_limit.");
+}
+
+std::vector<Snapshot> WriteSnapshots(const Dataset &data,
+                                     std::vector<NetworkSnapshot> &&snapshots) {
+  std::vector<Snapshot> written;
+  for (NetworkSnapshot &snapshot : snapshots) {
+    Model model{data.fields, data.target, data.metric, {}};
+    model.networks.push_back(std::move(snapshot.network));
+    written.push_back({snapshot.epoch, snapshot.train_loss, snapshot.valid, WriteArtefact(model)});
+  }
+  return written;
+}
+
 // Who asked for one network is not served by another.
 void ThrowIfNotTrained(const Dataset &data, const RefinementResult &refined) {
   if (!refined.finalists.empty()) return;
@@ -340,6 +367,7 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
   const kernels::FieldPlan plan = data.fields.Plan();
   const std::vector<ScoredCandidate> list = ListOf({architecture}, data, &result.notices);
+  CheckSnapshots(data, list.front(), epochs, options);
   SelectionOptions fixed = options;
   fixed.task = data.target.task;
   fixed.n = fixed.k = fixed.u = 1;
@@ -350,8 +378,9 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
       std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(StepsOfAPass(data))));
   const HiddenWidths &widths = list.front().widths;
   const Proposal proposal{.widths = widths, .dropout = DrawDropout(fixed, widths)};
-  const std::unique_ptr<Strategy> strategy = MakeSingleTraining(proposal, steps);
-  const std::unique_ptr<Strategy> rehearsal = MakeSingleTraining(proposal, steps);
+  const std::int64_t look_steps = options.snapshot_every * StepsOfAPass(data);
+  const std::unique_ptr<Strategy> strategy = MakeSingleTraining(proposal, steps, look_steps);
+  const std::unique_ptr<Strategy> rehearsal = MakeSingleTraining(proposal, steps, look_steps);
   RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
                                              /*with_floor=*/true, fixed, control)
                                  .Run();
@@ -366,6 +395,7 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
       .threads = options.threads, .stop_at = options.stop_at, .floor_may_win = false};
   result = Judged(data, plan, refined, judging, control, std::move(result));
   FillPlan(0, refined, &result);
+  result.snapshots = WriteSnapshots(data, std::move(refined.snapshots));
   MoveTrained(&refined, &result.candidates, &result.epochs);
   result.seconds.final = SecondsSince(start);
   FillSteps(refined, &result);

@@ -1,5 +1,6 @@
 #include "core/coordinator/single_training.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/coordinator/reseeding.h"
@@ -10,15 +11,17 @@ namespace {
 
 class SingleTraining final : public Strategy {
  public:
-  SingleTraining(Proposal proposal, std::int64_t steps) noexcept
-      : proposal_(std::move(proposal)), steps_(steps) {}
+  SingleTraining(Proposal proposal, std::int64_t steps, std::int64_t look_steps) noexcept
+      : proposal_(std::move(proposal)), steps_(steps), look_steps_(look_steps) {}
 
   std::optional<Assignment> Next(ContenderField *field) override {
     if (field->contenders().empty()) field->Enter(proposal_);
     const Contender &contender = field->contenders().front();
     if (contender.busy || contender.diverged || contender.steps >= steps_) return std::nullopt;
+    const std::int64_t until = look_steps_ > 0 ? std::min(steps_, contender.steps + look_steps_)
+                                               : ChunkEnd(*field, contender.steps, 0, steps_);
     return Assignment{.contender = contender.number,
-                      .until = ChunkEnd(*field, contender.steps, 0, steps_),
+                      .until = until,
                       .stage = Stage::kFinal,
                       .threads = field->threads()};
   }
@@ -29,12 +32,14 @@ class SingleTraining final : public Strategy {
  private:
   Proposal proposal_;
   std::int64_t steps_;
+  std::int64_t look_steps_;
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> MakeSingleTraining(Proposal proposal, std::int64_t steps) {
-  return std::make_unique<SingleTraining>(std::move(proposal), steps);
+std::unique_ptr<Strategy> MakeSingleTraining(Proposal proposal, std::int64_t steps,
+                                             std::int64_t look_steps) {
+  return std::make_unique<SingleTraining>(std::move(proposal), steps, look_steps);
 }
 
 }  // namespace trails

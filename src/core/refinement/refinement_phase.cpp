@@ -269,6 +269,9 @@ void RefinementPhase::AddLook(const Assignment &assignment, double loss, double 
   control_.progress->epochs.fetch_add(1, std::memory_order_relaxed);
   const double merit = HigherIsBetter(data_.metric) ? now.valid : -now.valid;
   contender.looks.push_back({run.trainer->steps(), merit});
+  if (options_.snapshot_every > 0) {
+    result_.snapshots.push_back({row.epochs, loss, now.valid, now.network});
+  }
   if (!IsBetter(data_.metric, now.valid, row.metric)) return;
   row.metric = now.valid;
   contender.merit = merit;
