@@ -1,0 +1,31 @@
+// What READ and RERUN take on this server: learned by this session, shared through
+// trails.cost_rate.
+//
+// The first READ and the first RERUN of a session teach nothing: they meet cold caches and make
+// what later ones find made. Nor does work that is too little to tell its parts apart.
+//
+// May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <cstdint>
+
+#include "core/intermediates/read_or_rerun.h"
+#include "pg/catalog_session.h"
+
+namespace trails::pg {
+
+// The rates as this session knows them; its first call looks into trails.cost_rate.
+const CostRates &CurrentRates(CatalogSession &catalog);
+
+// What was measured of one READ: work, and the wall time of fetching and of decoding.
+void LearnRead(const ReadWork &work, double fetch_seconds, double decode_seconds);
+
+// What was measured of one RERUN: wall time of reading its input blocks; and time of the passes,
+// summed over the threads that ran them.
+void LearnRerun(const RerunWork &work, double input_seconds, double pass_seconds);
+
+// Writes the rates that have changed by more than a tenth since they were read or written, where
+// the transaction may and no other one is writing them. Throws PgError.
+void KeepRates(CatalogSession &catalog);
+
+}  // namespace trails::pg

@@ -1,0 +1,335 @@
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/intermediate_reader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <list>
+#include <map>
+#include <utility>
+
+#include "pg/cost_rates.h"
+#include "pg/fresh_snapshot.h"
+#include "pg/layer_rerun.h"
+#include "pg/materialise.h"
+#include "pg/partition_store.h"
+#include "pg/query_count.h"
+#include "pg/read_plan.h"
+#include "pg/settings.h"
+#include "pg/statistics_cache.h"
+
+namespace trails::pg {
+
+namespace {
+
+constexpr double kForAnyRoom = 1e300;  // gamma of what is stored because it was asked for
+
+// The columns of one group, read from the store.
+class StoredColumns {
+ public:
+  // out: the first of these columns among those of the block. quantisers [columns] or none (f32).
+  StoredColumns(CatalogSession &catalog, const CheckedQuery &query, const GroupPlan &group,
+                std::int64_t out, const LayerStatistics *statistics)
+      : query_(query),
+        reader_(catalog, Shelf::kCache,
+                {query.query.intermediate.intermediate_id, group.first_column, group.group_columns},
+                query.rows.blocks()),
+        out_(out) {
+    for (const std::int32_t column : query.ColumnsOf(group)) {
+      columns_.push_back(column - group.first_column);
+      if (statistics != nullptr) {
+        quantisers_.push_back(&statistics->quantisers.at(static_cast<std::size_t>(column)));
+      }
+    }
+    elements_.resize(columns_.size());
+  }
+
+  // Writes the chosen rows of the block to their columns of values [all columns, rows].
+  void Read(std::size_t index, std::span<const std::int32_t> rows, float *values) {
+    reader_.Read(index, columns_, elements_.data());
+    const auto start = std::chrono::steady_clock::now();
+    const std::int64_t block_rows = query_.rows.block_rows(index);
+    const auto chosen = static_cast<std::int64_t>(rows.size());
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      float *const out = values + (out_ + static_cast<std::int64_t>(i)) * chosen;
+      if (chosen == block_rows) {
+        Decode(index, i, {out, rows.size()});
+        continue;
+      }
+      decoded_.resize(static_cast<std::size_t>(block_rows));
+      Decode(index, i, decoded_);
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        out[row] = decoded_[static_cast<std::size_t>(rows[row])];
+      }
+    }
+    values_ += block_rows * static_cast<std::int64_t>(columns_.size());
+    decode_seconds_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  void Learn() const {
+    ReadWork work = reader_.work();
+    work.values = values_;
+    LearnRead(work, reader_.fetch_seconds(), decode_seconds_);
+  }
+
+ private:
+  void Decode(std::size_t index, std::size_t column, std::span<float> values) {
+    const std::string &elements = elements_[column];
+    const std::size_t expected = quantisers_.empty()
+                                     ? values.size_bytes()
+                                     : static_cast<std::size_t>(quantisers_[column]->BytesFor(
+                                           static_cast<std::int64_t>(values.size())));
+    if (elements.size() != expected) {
+      const IntermediateRow &row = query_.query.intermediate;
+      throw Error(
+          ErrorKind::kCorruptData,
+          fmt::format("stored values of layer \"{}\" are corrupt", row.layer),
+          fmt::format("Intermediate {}, block {}: a chunk has {} bytes instead of {}.",
+                      row.intermediate_id, query_.rows.blocks()[index], elements.size(), expected));
+    }
+    if (quantisers_.empty()) {
+      std::memcpy(values.data(), elements.data(), expected);
+    } else {
+      quantisers_[column]->Decode(reinterpret_cast<const std::byte *>(elements.data()), values);
+    }
+  }
+
+  const CheckedQuery &query_;
+  GroupReader reader_;
+  std::int64_t out_;
+  std::vector<std::int32_t> columns_;  // of the group
+  std::vector<const Quantiser *> quantisers_;
+  std::vector<std::string> elements_;
+  std::vector<float> decoded_;
+  std::int64_t values_ = 0;
+  double decode_seconds_ = 0;
+};
+
+// The columns of all queries that one run of one model gives.
+struct RerunColumns {
+  const CheckedQuery *first = nullptr;  // whose model it is
+  std::vector<RerunLayer> layers;
+  std::vector<std::int64_t> out;              // [columns] among those of the block
+  std::vector<const Quantiser *> quantisers;  // [columns]; null: as computed
+  std::unique_ptr<LayerRerun> rerun;
+  std::span<RerunBlock> blocks;
+
+  void Add(const CheckedQuery &query, const GroupPlan &group, std::int64_t first_out,
+           const LayerStatistics *statistics) {
+    RerunLayer layer{query.layer, query.ColumnsOf(group)};
+    for (const std::int32_t column : layer.columns) {
+      out.push_back(first_out++);
+      quantisers.push_back(statistics == nullptr
+                               ? nullptr
+                               : &statistics->quantisers.at(static_cast<std::size_t>(column)));
+    }
+    layers.push_back(std::move(layer));
+  }
+
+  void Next(std::size_t count) {
+    blocks = rerun->Next(count, [this](std::int64_t column, std::span<RerunBlock> done) {
+      const Quantiser *const quantiser = quantisers[static_cast<std::size_t>(column)];
+      if (quantiser == nullptr) return;
+      for (RerunBlock &block : done) quantiser->RoundTrip(block.column(column));
+    });
+  }
+
+  void Copy(std::size_t block, float *values) const {
+    const RerunBlock &from = blocks[block];
+    const std::size_t rows = from.rows.size();
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      std::copy_n(from.values.data() + i * rows, rows,
+                  values + static_cast<std::size_t>(out[i]) * rows);
+    }
+  }
+};
+
+// Reads planned queries of the same rows side by side.
+class Reading {
+ public:
+  Reading(CatalogSession &catalog, const std::vector<CheckedQuery> &queries)
+      : rows_(queries.front().rows) {
+    for (const CheckedQuery &query : queries) AddQuery(catalog, query);
+    for (auto &[model, columns] : reruns_) {
+      const CheckedQuery &query = *columns.first;
+      columns.rerun = std::make_unique<LayerRerun>(catalog, query.query.logged, query.model,
+                                                   std::move(columns.layers), rows_);
+      const std::size_t fits = columns.rerun->batch_blocks();
+      batch_ = batch_ == 0 ? fits : std::min(batch_, fits);
+    }
+    if (reruns_.empty()) batch_ = 1;
+  }
+
+  void Run(const std::function<void(const ColumnBlock &)> &sink) {
+    const std::size_t blocks = rows_.blocks().size();
+    for (std::size_t next = 0; next < blocks; next += batch_) {
+      const std::size_t count = std::min(batch_, blocks - next);
+      for (auto &[model, columns] : reruns_) columns.Next(count);
+      for (std::size_t i = 0; i < count; ++i) Give(next + i, i, sink);
+    }
+    for (const StoredColumns &stored : stored_) stored.Learn();
+    for (const auto &[model, columns] : reruns_) {
+      LearnRerun(columns.rerun->work(), columns.rerun->input_seconds(),
+                 columns.rerun->pass_seconds());
+    }
+  }
+
+ private:
+  using ModelAtEpoch = std::pair<std::int64_t, std::int32_t>;
+
+  void AddQuery(CatalogSession &catalog, const CheckedQuery &query) {
+    const std::shared_ptr<const LayerStatistics> statistics =
+        query.is_quantised() ? FindStatistics(catalog, query.query.intermediate) : nullptr;
+    if (query.is_quantised() && statistics == nullptr) {
+      throw Error(ErrorKind::kInternal, "statistics of a layer are missing");
+    }
+    statistics_.push_back(statistics);
+    for (const GroupPlan &group : query.groups) {
+      if (group.strategy == Strategy::kRead) {
+        stored_.emplace_back(catalog, query, group, columns_, statistics.get());
+      } else {
+        const ModelAtEpoch model(query.query.logged.logged_id, query.query.intermediate.epoch);
+        RerunColumns &columns = reruns_[model];
+        if (columns.first == nullptr) columns.first = &query;
+        columns.Add(query, group, columns_, statistics.get());
+      }
+      columns_ += group.columns;
+    }
+  }
+
+  void Give(std::size_t index, std::size_t in_batch,
+            const std::function<void(const ColumnBlock &)> &sink) {
+    const std::vector<std::int32_t> rows = rows_.RowsOf(index);
+    values_.resize(rows.size() * static_cast<std::size_t>(columns_));
+    for (StoredColumns &stored : stored_) stored.Read(index, rows, values_.data());
+    for (const auto &[model, columns] : reruns_) columns.Copy(in_batch, values_.data());
+    row_ids_.clear();
+    for (const std::int32_t row : rows) row_ids_.push_back(rows_.first_row(index) + row + 1);
+    sink({static_cast<std::int64_t>(rows.size()), row_ids_.data(), values_.data(), columns_});
+  }
+
+  const RowChoice &rows_;
+  std::vector<std::shared_ptr<const LayerStatistics>> statistics_;  // what quantisers belong to
+  std::list<StoredColumns> stored_;
+  std::map<ModelAtEpoch, RerunColumns> reruns_;
+  std::int64_t columns_ = 0;
+  std::size_t batch_ = 0;
+  std::vector<float> values_;
+  std::vector<std::int64_t> row_ids_;
+};
+
+// Stores the groups that have earned it, and plans anew.
+void Materialise(CatalogSession &catalog, CheckedQuery *query, FreshSnapshot *snapshot) {
+  std::vector<LayerToStore> layers = DescribeLayers(*query->model, {query->query.intermediate});
+  double gamma = kForAnyRoom;
+  for (const GroupPlan &group : query->groups) {
+    if (!group.materialise) continue;
+    layers.front().groups.push_back(group.first_column);
+    gamma = std::min(gamma, group.gamma);
+  }
+  const bool earned = !layers.front().groups.empty();
+  if (!earned && !query->is_quantised()) return;
+  FillStatistics(catalog, query->query.logged, query->model, &layers);
+  if (earned &&
+      StoreGroups(catalog, query->query.logged, query->model, gamma, std::move(layers)) > 0) {
+    snapshot->Renew();
+    PlanGroups(catalog, query);
+  }
+}
+
+void CountAll(CatalogSession &catalog, const std::vector<CheckedQuery> &queries) {
+  for (const CheckedQuery &query : queries) {
+    for (const GroupPlan &group : query.groups) {
+      CountQuery(catalog, {query.query.intermediate.intermediate_id, group.first_column},
+                 group.counts);
+    }
+  }
+}
+
+std::vector<std::int32_t> AllGroups(std::int32_t columns) {
+  std::vector<std::int32_t> groups;
+  for (std::int32_t first = 0; first < columns; first += kPartitionColumns) {
+    groups.push_back(first);
+  }
+  return groups;
+}
+
+}  // namespace
+
+std::vector<GroupPlan> PlanQuery(const IntermediateQuery &query) {
+  CheckedQuery checked = CheckQuery(query);
+  WithCatalog([&](CatalogSession &catalog) {
+    const FreshSnapshot snapshot;
+    PlanGroups(catalog, &checked);
+  });
+  return std::move(checked.groups);
+}
+
+void ReadIntermediate(const IntermediateQuery &query,
+                      const std::function<void(const ColumnBlock &)> &sink) {
+  ReadSideBySide({query}, sink);
+}
+
+void ReadSideBySide(const std::vector<IntermediateQuery> &queries,
+                    const std::function<void(const ColumnBlock &)> &sink) {
+  std::vector<CheckedQuery> checked;
+  checked.reserve(queries.size());
+  for (const IntermediateQuery &query : queries) {
+    checked.push_back(CheckQuery(query));
+    if (query.rows != queries.front().rows ||
+        query.intermediate.rows != queries.front().intermediate.rows) {
+      throw Error(ErrorKind::kInternal, "layers side by side are of different rows");
+    }
+  }
+  WithCatalog([&](CatalogSession &catalog) {
+    FreshSnapshot snapshot;
+    for (CheckedQuery &query : checked) {
+      PlanGroups(catalog, &query);
+      Materialise(catalog, &query, &snapshot);
+    }
+    Reading(catalog, checked).Run(sink);
+    CountAll(catalog, checked);
+    KeepRates(catalog);
+  });
+}
+
+std::shared_ptr<const LayerStatistics> ReadStatistics(const LoggedRow &logged,
+                                                      const IntermediateRow &intermediate) {
+  auto found =
+      WithCatalog([&](CatalogSession &catalog) { return FindStatistics(catalog, intermediate); });
+  if (found != nullptr) return found;
+  const std::shared_ptr<const Model> model = OpenSnapshot(logged, intermediate.epoch);
+  std::vector<LayerToStore> layers = DescribeLayers(*model, {intermediate});
+  WithCatalog([&](CatalogSession &catalog) {
+    const FreshSnapshot snapshot;
+    FillStatistics(catalog, logged, model, &layers);
+    KeepRates(catalog);
+  });
+  return layers.front().statistics;
+}
+
+void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
+                       bool store) {
+  std::map<std::int32_t, std::vector<IntermediateRow>> by_epoch;
+  for (const IntermediateRow &layer : layers) by_epoch[layer.epoch].push_back(layer);
+  for (const auto &[epoch, rows] : by_epoch) {
+    const std::shared_ptr<const Model> model = OpenSnapshot(logged, epoch);
+    std::vector<LayerToStore> described = DescribeLayers(*model, rows);
+    WithCatalog([&](CatalogSession &catalog) {
+      const FreshSnapshot snapshot;
+      FillStatistics(catalog, logged, model, &described);
+      if (store || GammaMin() == 0) {
+        for (LayerToStore &layer : described) {
+          layer.groups =
+              AllGroups(StoredShape(layer.intermediate.scheme, layer.intermediate.shape).columns());
+        }
+        (void)StoreGroups(catalog, logged, model, kForAnyRoom, std::move(described));
+      }
+      KeepRates(catalog);
+    });
+  }
+}
+
+}  // namespace trails::pg

@@ -1,0 +1,118 @@
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/layer_query.h"
+
+extern "C" {
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+}
+
+namespace trails::pg {
+
+namespace {
+
+[[noreturn]] void ThrowBelowOne(const char *name, std::int64_t value) {
+  throw Error(ErrorKind::kInvalidArgument, fmt::format("argument \"{}\" must be positive", name),
+              fmt::format("It is {}; columns and rows count from 1.", value));
+}
+
+std::int64_t Position(const char *name, std::int64_t value) {
+  if (value < 1) ThrowBelowOne(name, value);
+  return value - 1;
+}
+
+}  // namespace
+
+std::optional<std::int32_t> EpochArgument(const NamedArguments &args, const char *name) {
+  if (args.IsNull(name)) return std::nullopt;
+  return args.Integer(name);
+}
+
+IntermediateQuery LayerQuery(const NamedArguments &args, const LoggedRow &logged,
+                             std::string_view layer, std::optional<std::int32_t> epoch) {
+  IntermediateQuery query;
+  query.precision = args.Bool("exact") ? Precision::kExact : Precision::kStored;
+  query.strategy = ParseStrategy(args.Text("strategy"));
+  query.logged = logged;
+  query.intermediate = FindIntermediate(logged, layer, epoch);
+  return query;
+}
+
+IntermediateQuery LayerQuery(const NamedArguments &args, const char *model, const char *layer,
+                             const char *epoch) {
+  const std::string name = args.Text(layer);
+  return LayerQuery(args, FindLogged(args.Text(model)), name, EpochArgument(args, epoch));
+}
+
+IntermediateQuery ExactQuery(const NamedArguments &args) {
+  IntermediateQuery query;
+  query.precision = Precision::kExact;
+  query.logged = FindLogged(args.Text("model"));
+  query.intermediate = FindIntermediate(query.logged, args.Text("layer"), EpochArgument(args));
+  return query;
+}
+
+IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view layer) {
+  IntermediateQuery other = query;
+  other.columns.clear();
+  other.intermediate = FindIntermediate(query.logged, layer, query.intermediate.epoch);
+  return other;
+}
+
+std::int32_t ColumnArgument(const NamedArguments &args, const char *name) {
+  return static_cast<std::int32_t>(Position(name, args.Integer(name)));
+}
+
+std::int64_t RowArgument(const NamedArguments &args, const char *name) {
+  return Position(name, args.Bigint(name));
+}
+
+std::optional<std::vector<std::int64_t>> PositionsArgument(const NamedArguments &args,
+                                                           const char *name, Oid element) {
+  if (args.IsNull(name)) return std::nullopt;
+  const Datum value = args.fcinfo()->args[args.position(name)].value;
+  ArrayType *const array = CallPg([=] { return DatumGetArrayTypeP(value); });
+  if (ARR_NDIM(array) > 1 || CallPg([=] { return array_contains_nulls(array); })) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("argument \"{}\" must be a one-dimensional array without nulls", name));
+  }
+  const int count = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
+  std::vector<std::int64_t> positions;
+  for (int i = 0; i < count; ++i) {
+    const std::int64_t number =
+        element == INT8OID ? reinterpret_cast<const std::int64_t *>(ARR_DATA_PTR(array))[i]
+                           : reinterpret_cast<const std::int32_t *>(ARR_DATA_PTR(array))[i];
+    positions.push_back(Position(name, number));
+  }
+  return positions;
+}
+
+std::int32_t CountArgument(const NamedArguments &args, const char *name, std::int32_t most) {
+  const std::int32_t count = args.Integer(name);
+  if (count >= 1 && count <= most) return count;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("argument \"{}\" must be between 1 and {}", name, most),
+              fmt::format("It is {}.", count));
+}
+
+std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row) {
+  query.columns.clear();
+  query.rows = {row};
+  std::vector<float> values;
+  ReadIntermediate(query, [&](const ColumnBlock &block) {
+    values.assign(block.values, block.values + block.columns);
+  });
+  return values;
+}
+
+std::vector<float> ReadColumn(IntermediateQuery query, std::int32_t column) {
+  query.columns = {column};
+  std::vector<float> values;
+  ReadIntermediate(query, [&](const ColumnBlock &block) {
+    const std::span<const float> part = block.column(0);
+    values.insert(values.end(), part.begin(), part.end());
+  });
+  return values;
+}
+
+}  // namespace trails::pg

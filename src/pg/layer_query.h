@@ -1,0 +1,54 @@
+// The arguments that the functions over intermediates share: which layer of which model at which
+// epoch, which columns and rows, how.
+//
+// Columns and rows count from 1 in SQL and from 0 here.
+//
+// May touch: include/trails, PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "pg/intermediate_reader.h"
+#include "pg/named_arguments.h"
+
+namespace trails::pg {
+
+// NULL gives the last epoch.
+std::optional<std::int32_t> EpochArgument(const NamedArguments &args, const char *name = "epoch");
+
+// All columns and rows of the layer that these arguments name, with the call's arguments exact
+// and strategy. Throws as FindLogged and FindIntermediate; Error(kInvalidArgument).
+IntermediateQuery LayerQuery(const NamedArguments &args, const char *model = "model",
+                             const char *layer = "layer", const char *epoch = "epoch");
+
+// The same of a layer that the call names by itself.
+IntermediateQuery LayerQuery(const NamedArguments &args, const LoggedRow &logged,
+                             std::string_view layer, std::optional<std::int32_t> epoch);
+
+// As LayerQuery for a call without the arguments exact and strategy: exact values by the cheaper
+// way.
+IntermediateQuery ExactQuery(const NamedArguments &args);
+
+// Another layer of the query's model at its epoch: all columns, the query's rows.
+IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view layer);
+
+// Positions. Throw Error(kInvalidArgument) for numbers below 1; what is beyond the layer is told by
+// PlanQuery.
+std::int32_t ColumnArgument(const NamedArguments &args, const char *name);
+std::int64_t RowArgument(const NamedArguments &args, const char *name);
+// In the order given; nothing for NULL.
+std::optional<std::vector<std::int64_t>> PositionsArgument(const NamedArguments &args,
+                                                           const char *name, Oid element);
+
+// A number from 1 to `most`. Throws Error(kInvalidArgument).
+std::int32_t CountArgument(const NamedArguments &args, const char *name, std::int32_t most);
+
+// One row of the layer, all its columns. `query`: as LayerQuery gave it.
+std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row);
+// One column, all the query's rows.
+std::vector<float> ReadColumn(IntermediateQuery query, std::int32_t column);
+
+}  // namespace trails::pg

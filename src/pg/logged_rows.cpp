@@ -1,0 +1,114 @@
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/logged_rows.h"
+
+#include "core/intermediates/row_choice.h"
+#include "pg/catalog_session.h"
+#include "pg/fresh_snapshot.h"
+
+namespace trails::pg {
+
+namespace {
+
+void ReadPart(LoggedInputs *inputs, InputPart part, std::size_t index, InputBlock *block) {
+  switch (part) {
+    case InputPart::kRows: inputs->Read(index, block); break;
+    case InputPart::kLabels: inputs->ReadLabels(index, block); break;
+    case InputPart::kKeys: inputs->ReadKeys(index, block); break;
+  }
+}
+
+bool HaveEqualFingerprints(const DatasetRow &a, const DatasetRow &b) {
+  return WithCatalog([&](CatalogSession &catalog) {
+    SqlParameters parameters;
+    parameters.AddBigint(a.dataset_id).AddBigint(b.dataset_id);
+    return catalog.Read(
+               "SELECT FROM trails.dataset AS a JOIN trails.dataset AS b USING (fingerprint) "
+               "WHERE a.dataset_id = $1 AND b.dataset_id = $2",
+               parameters) > 0;
+  });
+}
+
+bool HaveEqualKeys(const DatasetRow &a, const DatasetRow &b) {
+  if (!a.has_key || !b.has_key || a.rows != b.rows) return false;
+  return WithCatalog([&](CatalogSession &catalog) {
+    const FreshSnapshot snapshot;
+    const RowChoice rows(a.rows, {});
+    LoggedInputs inputs_a(catalog, a, rows.blocks());
+    LoggedInputs inputs_b(catalog, b, rows.blocks());
+    InputBlock block_a;
+    InputBlock block_b;
+    for (std::size_t i = 0; i < rows.blocks().size(); ++i) {
+      inputs_a.ReadKeys(i, &block_a);
+      inputs_b.ReadKeys(i, &block_b);
+      if (block_a.keys != block_b.keys) return false;
+      for (const auto &key : block_a.keys) {
+        if (!key) return false;
+      }
+    }
+    return true;
+  });
+}
+
+}  // namespace
+
+void VisitInputs(const DatasetRow &dataset, InputPart part,
+                 const std::function<void(const InputBlock &)> &visit) {
+  WithCatalog([&](CatalogSession &catalog) {
+    const FreshSnapshot snapshot;
+    const RowChoice rows(dataset.rows, {});
+    LoggedInputs inputs(catalog, dataset, rows.blocks());
+    InputBlock block;
+    for (std::size_t i = 0; i < rows.blocks().size(); ++i) {
+      ReadPart(&inputs, part, i, &block);
+      visit(block);
+    }
+  });
+}
+
+std::vector<double> ReadLabels(const LoggedRow &logged) {
+  std::vector<double> labels;
+  labels.reserve(static_cast<std::size_t>(logged.dataset.rows));
+  VisitInputs(logged.dataset, InputPart::kLabels, [&](const InputBlock &block) {
+    labels.insert(labels.end(), block.labels.begin(), block.labels.end());
+  });
+  return labels;
+}
+
+void RequireSameRows(const LoggedRow &a, const LoggedRow &b) {
+  const DatasetRow &rows_a = a.dataset;
+  const DatasetRow &rows_b = b.dataset;
+  if (rows_a.dataset_id == rows_b.dataset_id || HaveEqualFingerprints(rows_a, rows_b) ||
+      HaveEqualKeys(rows_a, rows_b)) {
+    return;
+  }
+  throw Error(
+      ErrorKind::kInvalidArgument,
+      fmt::format("models \"{}\" and \"{}\" were not logged on the same rows", a.name, b.name),
+      fmt::format("{} rows of {} and {} rows of {} were logged, whose contents differ.",
+                  rows_a.rows, rows_a.source, rows_b.rows, rows_b.source),
+      "Models that encode their rows differently are compared by key: log both with the "
+      "same key column.");
+}
+
+std::vector<CurvePoint> LearningCurve(const LoggedRow &logged) {
+  return WithCatalog([&](CatalogSession &catalog) {
+    SqlParameters parameters;
+    parameters.AddBigint(logged.model_id);
+    const std::uint64_t rows = catalog.Read(
+        "SELECT e.epoch, e.train_loss FROM trails.epoch AS e JOIN ("
+        "SELECT c.run_id, c.number FROM trails.model AS m JOIN trails.candidate AS c "
+        "USING (run_id, architecture) WHERE m.model_id = $1 "
+        "ORDER BY c.epochs DESC, c.number LIMIT 1) AS best "
+        "ON e.run_id = best.run_id AND e.candidate = best.number "
+        "WHERE e.train_loss IS NOT NULL ORDER BY e.epoch, e.number",
+        parameters);
+    std::vector<CurvePoint> curve;
+    for (std::uint64_t row = 0; row < rows; ++row) {
+      curve.push_back({catalog.Double(row, 0), catalog.Double(row, 1)});
+    }
+    return curve;
+  });
+}
+
+}  // namespace trails::pg

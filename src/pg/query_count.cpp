@@ -1,0 +1,109 @@
+#include "pg/query_count.h"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+#include <map>
+
+#include "core/intermediates/read_or_rerun.h"
+#include "pg/fresh_snapshot.h"
+#include "pg/intermediate_catalog.h"
+
+namespace trails::pg {
+
+namespace {
+
+constexpr std::int64_t kFoldBeyond = 64;  // rows of a group
+
+struct Remembered {
+  double queries = 0;
+  TimestampTz at = 0;
+};
+
+std::map<GroupKey, Remembered> &RememberedQueries() {
+  static std::map<GroupKey, Remembered> remembered;
+  return remembered;
+}
+
+double SecondsBetween(TimestampTz from, TimestampTz to) {
+  return from < to ? static_cast<double>(to - from) / USECS_PER_SEC : 0.0;
+}
+
+// Queries of a group as they count now, and in how many rows they are.
+struct Counted {
+  double queries = 0;
+  std::int64_t rows = 0;
+};
+
+SqlParameters Of(const GroupKey &group) {
+  SqlParameters parameters;
+  parameters.AddBigint(group.intermediate).AddInteger(group.first_column);
+  return parameters;
+}
+
+Counted InTable(CatalogSession &catalog, const GroupKey &group) {
+  SqlParameters parameters = Of(group);
+  parameters.AddDouble(kQueryHalfLife);
+  catalog.ReadOften(
+      "SELECT coalesce(sum(queries * power(0.5::double precision, "
+      "greatest(0, extract(epoch FROM now() - counted_at)::double precision) / $3)), 0), "
+      "count(*) FROM trails.query_count WHERE intermediate_id = $1 AND first_column = $2",
+      parameters);
+  return {catalog.Double(0, 0), catalog.Bigint(0, 1)};
+}
+
+void Append(CatalogSession &catalog, const GroupKey &group, double queries, TimestampTz at) {
+  SqlParameters parameters = Of(group);
+  parameters.AddDouble(queries).AddTimestamp(at);
+  catalog.Write(
+      "INSERT INTO trails.query_count (intermediate_id, first_column, queries, counted_at) "
+      "VALUES ($1, $2, $3, $4)",
+      parameters);
+}
+
+// Rows that another transaction is folding are left to it.
+void Fold(CatalogSession &catalog, const GroupKey &group) {
+  SqlParameters parameters = Of(group);
+  parameters.AddDouble(kQueryHalfLife);
+  catalog.Write(
+      "WITH gone AS (DELETE FROM trails.query_count WHERE ctid = ANY (ARRAY("
+      "SELECT ctid FROM trails.query_count WHERE intermediate_id = $1 AND first_column = $2 "
+      "FOR UPDATE SKIP LOCKED)) RETURNING queries, counted_at) "
+      "INSERT INTO trails.query_count (intermediate_id, first_column, queries, counted_at) "
+      "SELECT $1, $2, sum(queries * power(0.5::double precision, "
+      "greatest(0, extract(epoch FROM now() - counted_at)::double precision) / $3)), "
+      "now() FROM gone HAVING count(*) > 0",
+      parameters);
+}
+
+}  // namespace
+
+double CountedQueries(CatalogSession &catalog, const GroupKey &group) {
+  double queries = InTable(catalog, group).queries;
+  const auto found = RememberedQueries().find(group);
+  if (found != RememberedQueries().end()) {
+    queries +=
+        Decayed(found->second.queries, SecondsBetween(found->second.at, GetCurrentTimestamp()));
+  }
+  return queries;
+}
+
+void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries) {
+  if (!(queries > 0)) return;
+  const TimestampTz now = GetCurrentTimestamp();
+  if (!MayWrite()) {
+    Remembered &remembered = RememberedQueries()[group];
+    remembered.queries = Decayed(remembered.queries, SecondsBetween(remembered.at, now)) + queries;
+    remembered.at = now;
+    return;
+  }
+  for (const auto &[other, remembered] : RememberedQueries()) {
+    Append(catalog, other, remembered.queries, remembered.at);
+  }
+  RememberedQueries().clear();
+  Append(catalog, group, queries, now);
+  if (MayKeep() && InTable(catalog, group).rows > kFoldBeyond) Fold(catalog, group);
+}
+
+}  // namespace trails::pg

@@ -1,0 +1,31 @@
+// How often column groups were asked for: n_query of the cost model.
+//
+// Counts are appended to trails.query_count, so that no query waits for another; now and then those
+// of a group are folded into one row. Where a transaction may not write, the session remembers its
+// counts and writes them with the next one that may.
+//
+// May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "pg/catalog_session.h"
+
+namespace trails::pg {
+
+struct GroupKey {
+  std::int64_t intermediate = 0;
+  std::int32_t first_column = 0;
+
+  auto operator<=>(const GroupKey &) const = default;
+};
+
+// Queries counted so far, those that the session remembers included, halved with kQueryHalfLife.
+// Throws PgError.
+double CountedQueries(CatalogSession &catalog, const GroupKey &group);
+
+// Counts `queries` more; nothing for 0. Throws PgError. Cost: some 30 us where it writes.
+void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries);
+
+}  // namespace trails::pg

@@ -1,0 +1,272 @@
+// SQL surface of diagnostic queries about rows and groups of rows: knn, row_diff, class_means,
+// column_diff, confusion, netdissect.
+//
+// May touch: src/core, src/pg and include/trails. Never Torch.
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "core/intermediates/concept.h"
+#include "core/intermediates/distribution.h"
+#include "core/intermediates/neighbours.h"
+#include "pg/bridge.h"
+#include "pg/layer_query.h"
+#include "pg/logged_rows.h"
+#include "pg/model_scan.h"
+#include "pg/result_rows.h"
+#include "pg/row_groups.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+namespace trails::pg {
+namespace {
+
+constexpr std::int64_t kGatheredBytes = std::int64_t{64} << 20;  // of whole columns at once
+
+RowGroups GroupRows(const IntermediateQuery &query, std::string_view by) {
+  return GroupRows(query.logged, *OpenSnapshot(query.logged, query.intermediate.epoch), by);
+}
+
+std::int32_t ColumnsOf(const IntermediateQuery &query) {
+  return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
+}
+
+void AddName(const std::optional<std::string> &name, RowValues *row) {
+  if (name) {
+    row->AddText(*name);
+  } else {
+    row->AddNull();
+  }
+}
+
+// The groups of a block's rows.
+std::span<const std::int32_t> GroupsOf(const RowGroups &groups, const ColumnBlock &block,
+                                       std::vector<std::int32_t> *scratch) {
+  scratch->clear();
+  for (std::int64_t i = 0; i < block.rows; ++i) {
+    scratch->push_back(groups.group[static_cast<std::size_t>(block.row_ids[i] - 1)]);
+  }
+  return *scratch;
+}
+
+// Means of two columns and of their difference, within one group.
+struct Differences {
+  std::int64_t rows = 0;
+  double a = 0, b = 0, difference = 0, absolute = 0;
+
+  void Add(double value_a, double value_b) {
+    if (!std::isfinite(value_a) || !std::isfinite(value_b)) return;
+    ++rows;
+    a += value_a;
+    b += value_b;
+    difference += value_a - value_b;
+    absolute += std::fabs(value_a - value_b);
+  }
+  RowValues Row(const std::optional<std::string> &name) const {
+    RowValues row;
+    AddName(name, &row);
+    const auto n = static_cast<double>(rows);  // no rows: NaN, which becomes NULL
+    row.AddBigint(rows).AddDouble(a / n).AddDouble(b / n);
+    row.AddDouble(difference / n).AddDouble(absolute / n);
+    return row;
+  }
+};
+
+// Counts of (actual, predicted), by their positions among the classes; actual -1 for no label.
+using Confusion = std::map<std::pair<std::int32_t, std::int32_t>, std::int64_t>;
+
+Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &actual) {
+  Confusion counts;
+  std::vector<float> row;
+  std::vector<std::int32_t> scratch;
+  ReadIntermediate(prediction, [&](const ColumnBlock &block) {
+    const std::span<const std::int32_t> groups = GroupsOf(actual, block, &scratch);
+    row.resize(static_cast<std::size_t>(block.columns));
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      for (std::int64_t c = 0; c < block.columns; ++c) {
+        row[static_cast<std::size_t>(c)] = block.values[c * block.rows + i];
+      }
+      const std::int32_t predicted =
+          LargestOutput(row.data(), static_cast<std::int32_t>(row.size()));
+      ++counts[{groups[static_cast<std::size_t>(i)], predicted}];
+    }
+  });
+  return counts;
+}
+
+// Gives whole columns, [rows] each, to visit(column, values), some at a time.
+template <typename Visit>
+void VisitColumns(const IntermediateQuery &query, Visit visit) {
+  const std::int64_t rows = query.intermediate.rows;
+  const std::int32_t all = ColumnsOf(query);
+  const auto at_once = static_cast<std::int32_t>(std::clamp<std::int64_t>(
+      kGatheredBytes / (std::max<std::int64_t>(rows, 1) * static_cast<std::int64_t>(sizeof(float))),
+      1, all));
+  std::vector<float> values;
+  for (std::int32_t first = 0; first < all; first += at_once) {
+    IntermediateQuery some = query;
+    for (std::int32_t c = first; c < std::min(first + at_once, all); ++c) {
+      some.columns.push_back(c);
+    }
+    values.resize(some.columns.size() * static_cast<std::size_t>(rows));
+    ReadIntermediate(some, [&](const ColumnBlock &block) {
+      for (std::int64_t c = 0; c < block.columns; ++c) {
+        std::ranges::copy(block.column(c), values.begin() + c * rows + block.row_ids[0] - 1);
+      }
+    });
+    for (std::size_t c = 0; c < some.columns.size(); ++c) {
+      visit(some.columns[c],
+            std::span<const float>(values).subspan(c * static_cast<std::size_t>(rows),
+                                                   static_cast<std::size_t>(rows)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trails::pg
+
+// trails.knn(model, layer, row_id, k, metric, epoch, exact, strategy)
+//   -> (rank, neighbour, distance)
+TRAILS_PG_FUNCTION(trails_knn) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  const IntermediateQuery query = LayerQuery(args);
+  const std::int64_t row = RowArgument(args, "row_id");
+  const std::int32_t k = CountArgument(args, "k", 99'999);
+  const trails::Distance distance = trails::ParseDistance(args.Text("metric"));
+  // The row is its own nearest: one more is looked for, and it is left out.
+  trails::NearestRows nearest(ReadRow(query, row), k + 1, distance);
+  ReadIntermediate(query, [&](const trails::ColumnBlock &block) { nearest.Add(block); });
+  ResultSet results(fcinfo);
+  std::int32_t rank = 0;
+  for (const trails::Neighbour &neighbour : nearest.Take()) {
+    if (neighbour.row_id == row + 1 || rank == k) continue;
+    RowValues values;
+    values.AddInteger(++rank).AddBigint(neighbour.row_id).AddDouble(neighbour.distance);
+    results.Put(values);
+  }
+  return Datum{0};
+}
+
+// trails.row_diff(model, layer, row_a, row_b, epoch, exact, strategy)
+//   -> ("column", value_a, value_b, difference)
+TRAILS_PG_FUNCTION(trails_row_diff) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  const IntermediateQuery query = LayerQuery(args);
+  const std::vector<float> a = ReadRow(query, RowArgument(args, "row_a"));
+  const std::vector<float> b = ReadRow(query, RowArgument(args, "row_b"));
+  ResultSet results(fcinfo);
+  results.PutRows(static_cast<std::int64_t>(a.size()),
+                  [&](std::int64_t i, Datum *values, bool *nulls) {
+                    const auto at = static_cast<std::size_t>(i);
+                    values[0] = Int32GetDatum(static_cast<std::int32_t>(i + 1));
+                    values[1] = Float4GetDatum(a[at]);
+                    values[2] = Float4GetDatum(b[at]);
+                    values[3] = Float4GetDatum(a[at] - b[at]);
+                    nulls[0] = nulls[1] = nulls[2] = nulls[3] = false;
+                  });
+  return Datum{0};
+}
+
+// trails.class_means(model, layer, by, epoch, exact, strategy)
+//   -> ("column", class, rows, mean, deviation)
+TRAILS_PG_FUNCTION(trails_class_means) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  const IntermediateQuery query = LayerQuery(args);
+  const RowGroups groups = GroupRows(query, args.Text("by"));
+  const std::int32_t columns = ColumnsOf(query);
+  const auto count = static_cast<std::int64_t>(groups.names.size());
+  trails::GroupMeans means(columns, count);
+  std::vector<std::int32_t> scratch;
+  ReadIntermediate(query, [&](const trails::ColumnBlock &block) {
+    means.Add({block.values, static_cast<std::size_t>(block.columns * block.rows)},
+              GroupsOf(groups, block, &scratch));
+  });
+  ResultSet results(fcinfo);
+  for (std::int32_t column = 0; column < columns; ++column) {
+    for (std::int64_t group = 0; group < count; ++group) {
+      if (means.rows(column, group) == 0) continue;
+      RowValues row;
+      row.AddInteger(column + 1);
+      AddName(groups.names[static_cast<std::size_t>(group)], &row);
+      row.AddBigint(means.rows(column, group)).AddDouble(means.mean(column, group));
+      results.Put(row.AddDouble(means.deviation(column, group)));
+    }
+  }
+  return Datum{0};
+}
+
+// trails.column_diff(model_a, layer_a, column_a, model_b, layer_b, column_b, by, epoch_a, epoch_b,
+//   exact, strategy) -> (class, rows, mean_a, mean_b, mean_diff, mean_abs_diff)
+TRAILS_PG_FUNCTION(trails_column_diff) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  IntermediateQuery a = LayerQuery(args, "model_a", "layer_a", "epoch_a");
+  IntermediateQuery b = LayerQuery(args, "model_b", "layer_b", "epoch_b");
+  RequireSameRows(a.logged, b.logged);
+  a.columns = {ColumnArgument(args, "column_a")};
+  b.columns = {ColumnArgument(args, "column_b")};
+  std::optional<RowGroups> groups;
+  if (!args.IsNull("by")) groups = GroupRows(a, args.Text("by"));
+  std::vector<Differences> sums(groups ? groups->names.size() : 1);
+  ReadSideBySide({a, b}, [&](const trails::ColumnBlock &block) {
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      const std::int32_t group =
+          groups ? groups->group[static_cast<std::size_t>(block.row_ids[i] - 1)] : 0;
+      if (group < 0) continue;
+      sums[static_cast<std::size_t>(group)].Add(block.values[i], block.values[block.rows + i]);
+    }
+  });
+  ResultSet results(fcinfo);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    if (groups && sums[i].rows == 0) continue;
+    results.Put(sums[i].Row(groups ? groups->names[i] : std::nullopt));
+  }
+  return Datum{0};
+}
+
+// trails.confusion(model, epoch, exact, strategy) -> (actual, predicted, rows)
+TRAILS_PG_FUNCTION(trails_confusion) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  const IntermediateQuery prediction =
+      LayerQuery(args, FindLogged(args.Text("model")), "prediction", EpochArgument(args));
+  const RowGroups actual = GroupRows(prediction, "target");
+  ResultSet results(fcinfo);
+  for (const auto &[cell, rows] : CountConfusion(prediction, actual)) {
+    RowValues row;
+    if (cell.first < 0) {
+      row.AddNull();
+    } else {
+      AddName(actual.names[static_cast<std::size_t>(cell.first)], &row);
+    }
+    AddName(actual.names.at(static_cast<std::size_t>(cell.second)), &row);
+    results.Put(row.AddBigint(rows));
+  }
+  return Datum{0};
+}
+
+// trails.netdissect(model, layer, by, class, alpha, epoch, exact, strategy)
+//   -> ("column", threshold, active, overlap, iou)
+TRAILS_PG_FUNCTION(trails_netdissect) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  const IntermediateQuery query = LayerQuery(args);
+  const std::string by = args.Text("by");
+  const double alpha = args.Finite("alpha");
+  const RowGroups groups = GroupRows(query, by);
+  const std::int32_t wanted = FindGroup(groups, by, args.Text("class"));
+  std::vector<std::uint8_t> concept_rows;
+  for (const std::int32_t group : groups.group) concept_rows.push_back(group == wanted ? 1 : 0);
+  ResultSet results(fcinfo);
+  VisitColumns(query, [&](std::int32_t column, std::span<const float> values) {
+    const trails::ConceptMatch match = trails::MatchConcept(values, concept_rows, alpha);
+    RowValues row;
+    row.AddInteger(column + 1).AddDouble(match.threshold).AddBigint(match.active);
+    results.Put(row.AddBigint(match.both).AddDouble(match.iou));
+  });
+  return Datum{0};
+}
