@@ -240,6 +240,236 @@ INSERT INTO trails.search_space (name, widths, min_layers, max_layers) VALUES
     ('mlp20', '{8,16,24,32,48,64,80,96,112,128,144,160,176,192,208,224,240,256,384,512}', 4, 4),
     ('mlp10', '{8,16,32,48,96,112,144,176,240,384}', 4, 4);
 
+-- Intermediates. Durable is what cannot be computed again: the encoded rows, the parameters of
+-- logged epochs, and what says what they are. The rest is a cache: UNLOGGED, emptied by a crash,
+-- left out of dumps.
+
+CREATE TABLE trails.dataset (
+    dataset_id      bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    owner           regrole     NOT NULL,
+    source          text        NOT NULL,
+    source_oid      oid         NOT NULL,
+    target          name        NOT NULL,
+    key             name,
+    sample          bigint,
+    columns         name[]      NOT NULL,
+    rows            bigint      NOT NULL,
+    categorical     integer     NOT NULL,
+    numeric         integer     NOT NULL,
+    source_hash     text        NOT NULL,
+    fingerprint     text        NOT NULL,
+    intermediate_id bigint      NOT NULL,
+    created_at      timestamptz NOT NULL
+);
+CREATE INDEX dataset_fingerprint ON trails.dataset (fingerprint);
+COMMENT ON TABLE trails.dataset IS 'rows that intermediates are of, as they were when they were logged';
+COMMENT ON COLUMN trails.dataset.dataset_id IS 'number of the data set';
+COMMENT ON COLUMN trails.dataset.owner IS 'role that logged it';
+COMMENT ON COLUMN trails.dataset.source IS 'relation that was read, with its schema, as it was called then; who may SELECT from it may read what was logged';
+COMMENT ON COLUMN trails.dataset.source_oid IS 'oid of the relation that was read';
+COMMENT ON COLUMN trails.dataset.target IS 'column that the model predicts';
+COMMENT ON COLUMN trails.dataset.key IS 'column that names a row to people; NULL for none';
+COMMENT ON COLUMN trails.dataset.sample IS 'rows that were asked for; NULL for all';
+COMMENT ON COLUMN trails.dataset.columns IS 'columns that were read, target and key among them';
+COMMENT ON COLUMN trails.dataset.rows IS 'rows logged';
+COMMENT ON COLUMN trails.dataset.categorical IS 'encoded ids of a row';
+COMMENT ON COLUMN trails.dataset.numeric IS 'encoded numbers of a row';
+COMMENT ON COLUMN trails.dataset.source_hash IS '32 hex digits over the encoded rows, whatever their order';
+COMMENT ON COLUMN trails.dataset.fingerprint IS '32 hex digits over the encoded rows, in their order';
+COMMENT ON COLUMN trails.dataset.intermediate_id IS 'the encoded rows, in trails.intermediate';
+COMMENT ON COLUMN trails.dataset.created_at IS 'when it was logged';
+
+CREATE TABLE trails.logged (
+    logged_id  bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    owner      regrole     NOT NULL,
+    kind       text        NOT NULL CHECK (kind IN ('model', 'pipeline', 'foreign')),
+    name       name,
+    model_id   bigint      UNIQUE,
+    dataset_id bigint,
+    pinned     boolean     NOT NULL DEFAULT false,
+    expires_at timestamptz,
+    created_at timestamptz NOT NULL,
+    UNIQUE (owner, name),
+    CHECK ((kind = 'model') = (model_id IS NOT NULL) AND (kind = 'model') = (name IS NULL))
+);
+CREATE INDEX logged_dataset ON trails.logged (dataset_id);
+COMMENT ON TABLE trails.logged IS 'models, pipelines and models of other systems whose intermediates can be asked for';
+COMMENT ON COLUMN trails.logged.logged_id IS 'number of what was logged';
+COMMENT ON COLUMN trails.logged.owner IS 'role that logged it';
+COMMENT ON COLUMN trails.logged.kind IS 'model, pipeline or foreign';
+COMMENT ON COLUMN trails.logged.name IS 'name of a pipeline or foreign model; NULL for a model, whose name is in trails.model';
+COMMENT ON COLUMN trails.logged.model_id IS 'the model; NULL for a pipeline or foreign model';
+COMMENT ON COLUMN trails.logged.dataset_id IS 'rows that a model was logged with';
+COMMENT ON COLUMN trails.logged.pinned IS 'whether expire leaves it alone, and what it has in the cache';
+COMMENT ON COLUMN trails.logged.expires_at IS 'when expire may drop it; NULL for never';
+COMMENT ON COLUMN trails.logged.created_at IS 'when it was logged first';
+
+CREATE TABLE trails.snapshot (
+    logged_id  bigint           NOT NULL,
+    epoch      integer          NOT NULL,
+    train_loss double precision,
+    valid      double precision,
+    bytes      bigint           NOT NULL,
+    PRIMARY KEY (logged_id, epoch)
+);
+COMMENT ON TABLE trails.snapshot IS 'epochs whose parameters are kept, so that every layer can be computed again';
+COMMENT ON COLUMN trails.snapshot.logged_id IS 'what was logged';
+COMMENT ON COLUMN trails.snapshot.epoch IS 'passes over the training rows; of the model that was kept the last logged one, or 0 where none was logged';
+COMMENT ON COLUMN trails.snapshot.train_loss IS 'mean training loss of the epoch; NULL where it is not known';
+COMMENT ON COLUMN trails.snapshot.valid IS 'metric on the validation rows; NULL where it is not known';
+COMMENT ON COLUMN trails.snapshot.bytes IS 'size of its parameters; 0 where they are the model''s own';
+
+CREATE TABLE trails.snapshot_part (
+    logged_id bigint  NOT NULL,
+    epoch     integer NOT NULL,
+    part      integer NOT NULL,
+    bytes     bytea   NOT NULL,
+    PRIMARY KEY (logged_id, epoch, part)
+);
+ALTER TABLE trails.snapshot_part ALTER COLUMN bytes SET STORAGE EXTERNAL;
+COMMENT ON TABLE trails.snapshot_part IS 'the parameters of logged epochs, in parts of at most 16 MB';
+COMMENT ON COLUMN trails.snapshot_part.logged_id IS 'what was logged';
+COMMENT ON COLUMN trails.snapshot_part.epoch IS 'epoch whose parameters they are';
+COMMENT ON COLUMN trails.snapshot_part.part IS 'position, from 0';
+COMMENT ON COLUMN trails.snapshot_part.bytes IS 'the part; all parts in order are a model, versioned and checksummed';
+
+CREATE TABLE trails.intermediate (
+    intermediate_id bigint    PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    logged_id       bigint,
+    epoch           integer   NOT NULL,
+    layer           text      NOT NULL,
+    position        integer   NOT NULL,
+    shape           integer[] NOT NULL,
+    rows            bigint    NOT NULL,
+    scheme          text      NOT NULL,
+    UNIQUE (logged_id, epoch, layer)
+);
+COMMENT ON TABLE trails.intermediate IS 'layers, stages and encoded rows: what has columns and rows and can be stored';
+COMMENT ON COLUMN trails.intermediate.intermediate_id IS 'number of the intermediate; another scheme makes another number';
+COMMENT ON COLUMN trails.intermediate.logged_id IS 'what was logged; NULL for the encoded rows of a data set';
+COMMENT ON COLUMN trails.intermediate.epoch IS 'epoch whose parameters it is computed with';
+COMMENT ON COLUMN trails.intermediate.layer IS 'layer of a model, or stage of a pipeline';
+COMMENT ON COLUMN trails.intermediate.position IS 'position in the pass that computes it, from 0';
+COMMENT ON COLUMN trails.intermediate.shape IS 'channels, height and width as computed; their product is the number of columns';
+COMMENT ON COLUMN trails.intermediate.rows IS 'rows';
+COMMENT ON COLUMN trails.intermediate.scheme IS 'how its values are stored, and what they are read back as: f32, f16, q8, kbit(k), threshold(p), pool(s, how), stats; encoded for the rows of a data set';
+
+-- One sequence for both shelves: a number names one partition.
+CREATE SEQUENCE trails.partition_id;
+
+CREATE TABLE trails.partition (
+    partition_id bigint   PRIMARY KEY,
+    columns      integer  NOT NULL,
+    bytes        bytea    NOT NULL,
+    needs        bigint[] NOT NULL
+);
+ALTER TABLE trails.partition ALTER COLUMN bytes SET STORAGE EXTERNAL;
+CREATE INDEX partition_needs ON trails.partition USING gin (needs) WHERE needs <> '{}';
+COMMENT ON TABLE trails.partition IS 'the durable shelf: column chunks of 1,000 rows and at most 256 columns, of what cannot be computed again';
+COMMENT ON COLUMN trails.partition.partition_id IS 'number of the partition, on either shelf';
+COMMENT ON COLUMN trails.partition.columns IS 'columns';
+COMMENT ON COLUMN trails.partition.bytes IS 'directory and chunks, versioned and checksummed';
+COMMENT ON COLUMN trails.partition.needs IS 'other partitions of the shelf whose chunks it refers to';
+
+CREATE TABLE trails.row_block (
+    intermediate_id bigint  NOT NULL,
+    first_column    integer NOT NULL,
+    block           integer NOT NULL,
+    partition_id    bigint  NOT NULL
+);
+-- Not unique: of two sessions that store the same at once neither waits for the other.
+CREATE INDEX row_block_place ON trails.row_block (intermediate_id, first_column, block);
+CREATE INDEX row_block_partition ON trails.row_block (partition_id);
+COMMENT ON TABLE trails.row_block IS 'the durable shelf: where 1,000 rows of an intermediate''s columns are';
+COMMENT ON COLUMN trails.row_block.intermediate_id IS 'intermediate';
+COMMENT ON COLUMN trails.row_block.first_column IS 'first of at most 256 columns, from 0';
+COMMENT ON COLUMN trails.row_block.block IS 'number of the 1,000 rows, from 0';
+COMMENT ON COLUMN trails.row_block.partition_id IS 'partition that has them; several blocks may have one';
+
+CREATE TABLE trails.chunk (
+    hash          uuid    NOT NULL,
+    partition_id  bigint  NOT NULL,
+    column_number integer NOT NULL
+);
+CREATE INDEX chunk_hash ON trails.chunk (hash);
+COMMENT ON TABLE trails.chunk IS 'the durable shelf: finds chunks that are stored already';
+COMMENT ON COLUMN trails.chunk.hash IS '128 bits over the chunk''s elements; of two chunks with one hash the elements are compared';
+COMMENT ON COLUMN trails.chunk.partition_id IS 'partition that has it';
+COMMENT ON COLUMN trails.chunk.column_number IS 'its column there, from 0; -1 for the partition as a whole';
+
+CREATE UNLOGGED TABLE trails.cached_partition (
+    partition_id bigint   PRIMARY KEY,
+    columns      integer  NOT NULL,
+    bytes        bytea    NOT NULL,
+    needs        bigint[] NOT NULL
+);
+ALTER TABLE trails.cached_partition ALTER COLUMN bytes SET STORAGE EXTERNAL;
+CREATE INDEX cached_partition_needs ON trails.cached_partition USING gin (needs) WHERE needs <> '{}';
+COMMENT ON TABLE trails.cached_partition IS 'the cache: as trails.partition, of what can be computed again';
+COMMENT ON COLUMN trails.cached_partition.partition_id IS 'number of the partition, on either shelf';
+COMMENT ON COLUMN trails.cached_partition.columns IS 'columns';
+COMMENT ON COLUMN trails.cached_partition.bytes IS 'directory and chunks, versioned and checksummed';
+COMMENT ON COLUMN trails.cached_partition.needs IS 'other partitions of the shelf whose chunks it refers to';
+
+CREATE UNLOGGED TABLE trails.cached_block (
+    intermediate_id bigint  NOT NULL,
+    first_column    integer NOT NULL,
+    block           integer NOT NULL,
+    partition_id    bigint  NOT NULL
+);
+CREATE INDEX cached_block_place ON trails.cached_block (intermediate_id, first_column, block);
+CREATE INDEX cached_block_partition ON trails.cached_block (partition_id);
+COMMENT ON TABLE trails.cached_block IS 'the cache: as trails.row_block';
+COMMENT ON COLUMN trails.cached_block.intermediate_id IS 'intermediate';
+COMMENT ON COLUMN trails.cached_block.first_column IS 'first of at most 256 columns, from 0';
+COMMENT ON COLUMN trails.cached_block.block IS 'number of the 1,000 rows, from 0';
+COMMENT ON COLUMN trails.cached_block.partition_id IS 'partition that has them; several blocks may have one';
+
+CREATE UNLOGGED TABLE trails.cached_chunk (
+    hash          uuid    NOT NULL,
+    partition_id  bigint  NOT NULL,
+    column_number integer NOT NULL
+);
+CREATE INDEX cached_chunk_hash ON trails.cached_chunk (hash);
+COMMENT ON TABLE trails.cached_chunk IS 'the cache: as trails.chunk';
+COMMENT ON COLUMN trails.cached_chunk.hash IS '128 bits over the chunk''s elements; of two chunks with one hash the elements are compared';
+COMMENT ON COLUMN trails.cached_chunk.partition_id IS 'partition that has it';
+COMMENT ON COLUMN trails.cached_chunk.column_number IS 'its column there, from 0; -1 for the partition as a whole';
+
+CREATE UNLOGGED TABLE trails.cached_statistics (
+    intermediate_id bigint  NOT NULL,
+    first_column    integer NOT NULL,
+    bytes           bytea   NOT NULL,
+    PRIMARY KEY (intermediate_id, first_column)
+);
+COMMENT ON TABLE trails.cached_statistics IS 'the cache: statistics, largest rows and quantisers of an intermediate''s columns';
+COMMENT ON COLUMN trails.cached_statistics.intermediate_id IS 'intermediate';
+COMMENT ON COLUMN trails.cached_statistics.first_column IS 'first of at most 256 columns, from 0';
+COMMENT ON COLUMN trails.cached_statistics.bytes IS 'what is known of the columns, versioned and checksummed';
+
+CREATE UNLOGGED TABLE trails.query_count (
+    intermediate_id bigint           NOT NULL,
+    first_column    integer          NOT NULL,
+    queries         double precision NOT NULL,
+    counted_at      timestamptz      NOT NULL
+);
+CREATE INDEX query_count_place ON trails.query_count (intermediate_id, first_column);
+COMMENT ON TABLE trails.query_count IS 'the cache: queries of an intermediate''s columns; rows are only added, so that no reader waits for another, and summed up by collect_garbage';
+COMMENT ON COLUMN trails.query_count.intermediate_id IS 'intermediate';
+COMMENT ON COLUMN trails.query_count.first_column IS 'first of at most 256 columns, from 0';
+COMMENT ON COLUMN trails.query_count.queries IS 'queries; one of a part counts in part';
+COMMENT ON COLUMN trails.query_count.counted_at IS 'when; they count half after each 7 days';
+
+CREATE UNLOGGED TABLE trails.cost_rate (
+    rate    text             PRIMARY KEY,
+    seconds double precision NOT NULL,
+    samples bigint           NOT NULL
+);
+COMMENT ON TABLE trails.cost_rate IS 'the cache: what reading and computing intermediates was measured to take on this server';
+COMMENT ON COLUMN trails.cost_rate.rate IS 'unit of work: slice, byte, decoded_value, input_block, flop or given_value';
+COMMENT ON COLUMN trails.cost_rate.seconds IS 'seconds a unit';
+COMMENT ON COLUMN trails.cost_rate.samples IS 'measurements behind it';
+
 SELECT pg_catalog.pg_extension_config_dump('trails.run', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.run_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.step', '');
@@ -250,6 +480,18 @@ SELECT pg_catalog.pg_extension_config_dump('trails.model_model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.model_part', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.search_space', 'WHERE owner IS NOT NULL');
 SELECT pg_catalog.pg_extension_config_dump('trails.search_space_space_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.dataset', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.dataset_dataset_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.logged', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.logged_logged_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.snapshot', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.snapshot_part', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.intermediate', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.intermediate_intermediate_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.partition_id', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.partition', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.row_block', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.chunk', '');
 
 -- Rights: everybody may look, and sees what is theirs.
 
@@ -297,6 +539,34 @@ COMMENT ON POLICY own ON trails.model_part IS 'bytes of the models that the call
 CREATE POLICY own_or_built_in ON trails.search_space FOR SELECT
     USING (owner IS NULL OR pg_catalog.pg_has_role(owner::oid, 'USAGE'));
 COMMENT ON POLICY own_or_built_in ON trails.search_space IS 'built-in spaces, and those of the roles whose privileges the caller has';
+
+-- Nobody but the functions reads partitions, chunks and caches: they hold values of others' rows.
+ALTER TABLE trails.dataset ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.logged ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.snapshot ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.intermediate ENABLE ROW LEVEL SECURITY;
+
+GRANT SELECT ON trails.dataset, trails.logged, trails.snapshot, trails.intermediate TO PUBLIC;
+
+CREATE POLICY own ON trails.dataset FOR SELECT
+    USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own ON trails.dataset IS 'data sets of the roles whose privileges the caller has';
+
+CREATE POLICY own ON trails.logged FOR SELECT
+    USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own ON trails.logged IS 'what the roles logged whose privileges the caller has';
+
+CREATE POLICY own ON trails.snapshot FOR SELECT
+    USING (EXISTS (SELECT FROM trails.logged WHERE logged.logged_id = snapshot.logged_id));
+COMMENT ON POLICY own ON trails.snapshot IS 'epochs of what the caller sees in trails.logged';
+
+CREATE POLICY own ON trails.intermediate FOR SELECT
+    USING (CASE WHEN logged_id IS NULL
+                THEN EXISTS (SELECT FROM trails.dataset
+                             WHERE dataset.intermediate_id = intermediate.intermediate_id)
+                ELSE EXISTS (SELECT FROM trails.logged
+                             WHERE logged.logged_id = intermediate.logged_id) END);
+COMMENT ON POLICY own ON trails.intermediate IS 'intermediates of what the caller sees in trails.logged and trails.dataset';
 
 -- Views
 
@@ -365,6 +635,52 @@ COMMENT ON COLUMN trails.candidates.metric IS 'best metric on the validation row
 COMMENT ON COLUMN trails.candidates.seconds IS 'training time on one thread';
 
 GRANT SELECT ON trails.models, trails.runs, trails.steps, trails.candidates TO PUBLIC;
+
+CREATE VIEW trails.intermediates WITH (security_invoker = true) AS
+SELECT coalesce(m.name, l.name) AS model, l.owner, l.kind, i.epoch, i.layer, i.shape,
+       i.shape[1] * i.shape[2] * i.shape[3] AS columns, i.rows, i.scheme, d.source, d.key,
+       l.pinned, l.expires_at, l.created_at
+FROM trails.logged AS l
+     JOIN trails.intermediate AS i USING (logged_id)
+     LEFT JOIN trails.model AS m USING (model_id)
+     LEFT JOIN trails.dataset AS d USING (dataset_id);
+COMMENT ON VIEW trails.intermediates IS 'layers that the caller logged and can ask for; trails.intermediate_sizes has what of them is stored';
+COMMENT ON COLUMN trails.intermediates.model IS 'name to ask by';
+COMMENT ON COLUMN trails.intermediates.owner IS 'role that logged it';
+COMMENT ON COLUMN trails.intermediates.kind IS 'model, pipeline or foreign';
+COMMENT ON COLUMN trails.intermediates.epoch IS 'epoch whose parameters it is computed with';
+COMMENT ON COLUMN trails.intermediates.layer IS 'layer of a model, or stage of a pipeline';
+COMMENT ON COLUMN trails.intermediates.shape IS 'channels, height and width as computed';
+COMMENT ON COLUMN trails.intermediates.columns IS 'columns as computed: the product of the shape';
+COMMENT ON COLUMN trails.intermediates.rows IS 'rows';
+COMMENT ON COLUMN trails.intermediates.scheme IS 'how its values are stored, and what they are read back as';
+COMMENT ON COLUMN trails.intermediates.source IS 'relation whose rows they are of, as it was called then';
+COMMENT ON COLUMN trails.intermediates.key IS 'column that names a row to people; NULL for none';
+COMMENT ON COLUMN trails.intermediates.pinned IS 'whether expire leaves it alone, and what it has in the cache';
+COMMENT ON COLUMN trails.intermediates.expires_at IS 'when expire may drop it; NULL for never';
+COMMENT ON COLUMN trails.intermediates.created_at IS 'when it was logged first';
+
+CREATE FUNCTION trails.intermediate_size_rows(
+    OUT model text, OUT owner oid, OUT epoch integer, OUT layer text, OUT stored boolean,
+    OUT bytes bigint, OUT amortised_bytes double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'trails_intermediate_size_rows' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+ROWS 50;
+COMMENT ON FUNCTION trails.intermediate_size_rows IS 'the rows of trails.intermediate_sizes';
+
+CREATE VIEW trails.intermediate_sizes WITH (security_invoker = true) AS
+SELECT s.model, s.owner::regrole AS owner, s.epoch, s.layer, s.stored, s.bytes, s.amortised_bytes
+FROM trails.intermediate_size_rows() AS s;
+COMMENT ON VIEW trails.intermediate_sizes IS 'what the caller''s intermediates take; sums of amortised_bytes count nothing twice';
+COMMENT ON COLUMN trails.intermediate_sizes.model IS 'name to ask by';
+COMMENT ON COLUMN trails.intermediate_sizes.owner IS 'role that logged it';
+COMMENT ON COLUMN trails.intermediate_sizes.epoch IS 'epoch whose parameters it is computed with; NULL for the encoded rows';
+COMMENT ON COLUMN trails.intermediate_sizes.layer IS 'layer or stage; rows for the encoded rows, parameters for those of an epoch';
+COMMENT ON COLUMN trails.intermediate_sizes.stored IS 'whether all of its columns are stored; what is not is computed again';
+COMMENT ON COLUMN trails.intermediate_sizes.bytes IS 'bytes of its partitions, those that it shares counted in full';
+COMMENT ON COLUMN trails.intermediate_sizes.amortised_bytes IS 'bytes, each partition''s divided evenly among those that use it';
+
+GRANT SELECT ON trails.intermediates, trails.intermediate_sizes TO PUBLIC;
 
 -- Selection
 
@@ -603,6 +919,63 @@ CREATE FUNCTION trails.revoke_model(model text, role name) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_revoke_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.revoke_model IS 'takes back what grant_model gave';
 
+-- Intermediates: logging and upkeep
+
+CREATE FUNCTION trails.log_intermediates(
+    model text, layers text[] DEFAULT NULL, scheme text DEFAULT NULL,
+    source regclass DEFAULT NULL, key name DEFAULT NULL, sample bigint DEFAULT NULL)
+RETURNS TABLE (epoch integer, layer text, columns integer, rows bigint, scheme text,
+               stored boolean, bytes bigint, seconds double precision)
+AS 'MODULE_PATHNAME', 'trails_log_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.log_intermediates IS
+'keeps the encoded rows of a relation, so that every layer of a model can be asked for; makes the statistics of the layers named (all of them by default)';
+
+CREATE FUNCTION trails.drop_intermediates(model text) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_drop_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.drop_intermediates IS
+'drops what was logged of a model, all versions; the model stays';
+
+CREATE FUNCTION trails.pin_intermediates(model text, pinned boolean DEFAULT true) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_pin_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.pin_intermediates IS
+'keeps what was logged of a model from expire, and what it has in the cache from making room';
+
+CREATE FUNCTION trails.expire_after(model text, age interval) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_expire_after' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.expire_after IS
+'lets expire drop what was logged of a model once so much time has passed from now; NULL takes it back';
+
+CREATE FUNCTION trails.expire(dry_run boolean DEFAULT true)
+RETURNS TABLE (model text, owner regrole, expired_at timestamptz, rows bigint)
+AS 'MODULE_PATHNAME', 'trails_expire' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.expire IS
+'lists what the caller logged whose time has passed and that is not pinned, and with dry_run => false drops it';
+
+CREATE FUNCTION trails.collect_garbage(OUT partitions bigint, OUT bytes bigint) RETURNS record
+AS 'MODULE_PATHNAME', 'trails_collect_garbage' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.collect_garbage IS
+'deletes partitions that nothing needs any longer, once no other transaction is storing any, and sums up query counts';
+REVOKE EXECUTE ON FUNCTION trails.collect_garbage FROM PUBLIC;
+
+CREATE FUNCTION trails.check_store()
+RETURNS TABLE (problem text, shelf text, intermediate_id bigint, block integer,
+               column_number integer, partition_id bigint, detail text)
+AS 'MODULE_PATHNAME', 'trails_check_store' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.check_store IS
+'reads everything that is stored of intermediates and returns a row for each inconsistency; none for a sound store';
+REVOKE EXECUTE ON FUNCTION trails.check_store FROM PUBLIC;
+
+CREATE FUNCTION trails.logged_rows(model text)
+RETURNS TABLE (row_id bigint, key text, target text)
+AS 'MODULE_PATHNAME', 'trails_logged_rows' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000;
+COMMENT ON FUNCTION trails.logged_rows IS
+'the rows that a model was logged with: their number, from 1, by which every function names them, their key and their target';
+
+CREATE FUNCTION trails.source_changed(model text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'trails_source_changed' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION trails.source_changed IS
+'whether the rows of the relation, as the model sees them, are others than those that were logged; reads the relation';
+
 -- Runs
 
 CREATE FUNCTION trails.forget_runs(before timestamptz) RETURNS bigint
@@ -622,3 +995,139 @@ COMMENT ON FUNCTION trails.add_search_space IS
 CREATE FUNCTION trails.drop_search_space(name name) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_drop_search_space' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.drop_search_space IS 'drops a search space that the caller added';
+
+-- Intermediates: queries. They count how often a layer is asked for, and store what has earned it.
+
+CREATE FUNCTION trails.get_intermediate(
+    model text, layer text, columns integer[] DEFAULT NULL, rows bigint[] DEFAULT NULL,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE (row_id bigint, "values" real[])
+AS 'MODULE_PATHNAME', 'trails_get_intermediate' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10000;
+COMMENT ON FUNCTION trails.get_intermediate IS
+'values of a logged model''s layer: read from the store or computed again, whichever is expected to take less time; columns in the order asked for, rows ascending, both count from 1';
+
+CREATE FUNCTION trails.explain_intermediate(
+    model text, layer text, columns integer[] DEFAULT NULL, rows bigint[] DEFAULT NULL,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE (first_column integer, last_column integer, asked integer, chosen text, reason text,
+               stored boolean, bytes bigint, blocks bigint, slices bigint,
+               read_ms double precision, rerun_ms double precision, queries double precision,
+               counts double precision, gamma double precision, materialise boolean)
+AS 'MODULE_PATHNAME', 'trails_explain_intermediate' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 2;
+COMMENT ON FUNCTION trails.explain_intermediate IS
+'what get_intermediate would do for each group of at most 256 columns, and why: the times expected of reading and of running the model, queries counted so far and what this one adds, gamma (seconds saved a GB kept), and whether it would store the group; reads and counts nothing';
+
+CREATE FUNCTION trails.value_at(
+    model text, layer text, "column" integer, row_id bigint,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS real
+AS 'MODULE_PATHNAME', 'trails_value_at' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.value_at IS 'one value of a layer';
+
+CREATE FUNCTION trails.topk(
+    model text, layer text, "column" integer, k integer DEFAULT 10, epoch integer DEFAULT NULL)
+RETURNS TABLE (rank integer, row_id bigint, value real)
+AS 'MODULE_PATHNAME', 'trails_topk' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.topk IS
+'the k rows with the largest values of a column, exact whatever the scheme; of equal values the first row first, NaN left out';
+
+CREATE FUNCTION trails.column_distribution(
+    model text, layer text, "column" integer, bins integer DEFAULT 20,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE (bin integer, lower double precision, upper double precision, rows bigint)
+AS 'MODULE_PATHNAME', 'trails_column_distribution' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION trails.column_distribution IS
+'histogram of a column: bins of equal width from its least to its largest exact value; a last row without a bin counts NaN and infinities where there are any';
+
+CREATE FUNCTION trails.confusion(
+    model text, epoch integer DEFAULT NULL, exact boolean DEFAULT false,
+    strategy text DEFAULT 'auto')
+RETURNS TABLE (actual text, predicted text, rows bigint)
+AS 'MODULE_PATHNAME', 'trails_confusion' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.confusion IS
+'counts of the logged rows by their class and the class predicted, where there are any; actual is NULL for rows without a class that the model knows';
+
+CREATE FUNCTION trails.column_diff(
+    model_a text, layer_a text, column_a integer, model_b text, layer_b text, column_b integer,
+    by text DEFAULT NULL, epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE (class text, rows bigint, mean_a double precision, mean_b double precision,
+               mean_diff double precision, mean_abs_diff double precision)
+AS 'MODULE_PATHNAME', 'trails_column_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.column_diff IS
+'how two columns differ, row by row: of one model, or of two that were logged on the same rows; by: the target, or a categorical feature of the first';
+
+CREATE FUNCTION trails.knn(
+    model text, layer text, row_id bigint, k integer DEFAULT 10, metric text DEFAULT 'l2',
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE (rank integer, neighbour bigint, distance double precision)
+AS 'MODULE_PATHNAME', 'trails_knn' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.knn IS
+'the k rows nearest to a row in a layer, itself left out, exact; metric: l2, l1 or cosine; of equal distances the first row first';
+
+CREATE FUNCTION trails.row_diff(
+    model text, layer text, row_a bigint, row_b bigint,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE ("column" integer, value_a real, value_b real, difference real)
+AS 'MODULE_PATHNAME', 'trails_row_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
+COMMENT ON FUNCTION trails.row_diff IS 'two rows of a layer, column by column; difference: a - b';
+
+CREATE FUNCTION trails.class_means(
+    model text, layer text, by text DEFAULT 'target',
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE ("column" integer, class text, rows bigint, mean double precision,
+               deviation double precision)
+AS 'MODULE_PATHNAME', 'trails_class_means' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1000;
+COMMENT ON FUNCTION trails.class_means IS
+'mean and standard deviation of each column of a layer within each class of the target, or of a categorical feature';
+
+CREATE FUNCTION trails.svcca(
+    model_a text, layer_a text, model_b text, layer_b text,
+    epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
+    variance double precision DEFAULT 0.99,
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'trails_svcca' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.svcca IS
+'how alike two layers are, 0 to 1: mean canonical correlation of the directions that hold that share of each layer''s variance; NULL where one is constant';
+
+CREATE FUNCTION trails.cka(
+    model_a text, layer_a text, model_b text, layer_b text,
+    epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'trails_cka' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.cka IS
+'how alike two layers are, 0 to 1: linear centred kernel alignment; NULL where one is constant';
+
+CREATE FUNCTION trails.correlation(
+    model text, layer text, against text DEFAULT 'target',
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE ("column" integer, correlation double precision)
+AS 'MODULE_PATHNAME', 'trails_correlation' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
+COMMENT ON FUNCTION trails.correlation IS
+'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss or the prediction (of two classes the probability of the second); NULL for constant columns';
+
+CREATE FUNCTION trails.netdissect(
+    model text, layer text, by text, class text, alpha double precision DEFAULT 0.005,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE ("column" integer, threshold double precision, active bigint, overlap bigint,
+               iou double precision)
+AS 'MODULE_PATHNAME', 'trails_netdissect' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
+COMMENT ON FUNCTION trails.netdissect IS
+'how well each column of a layer tells the rows of a class, of the target or of a categorical feature: rows where it is active (at or above its quantile 1 - alpha), those of them in the class, and their intersection over union';
+
+CREATE FUNCTION trails.epoch_diff(
+    model text, epoch_a integer, epoch_b integer,
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+RETURNS TABLE (layer text, parameters bigint, l2 double precision, relative_l2 double precision,
+               cosine double precision, cka double precision, changed double precision)
+AS 'MODULE_PATHNAME', 'trails_epoch_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.epoch_diff IS
+'what changed between two logged epochs, layer by layer: how far its parameters moved, how alike its values are (over at most 8,192 rows), and for the prediction the share of rows whose class, or number, is another';
+
+CREATE FUNCTION trails.model_rules(model text, epoch integer DEFAULT NULL)
+RETURNS TABLE (rule text, layer text, columns bigint, detail text)
+AS 'MODULE_PATHNAME', 'trails_model_rules' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+COMMENT ON FUNCTION trails.model_rules IS
+'what tells a sick network: dead, saturated or repeated units, values that are not finite, a constant prediction, a loss that does not fall; no row for a sound one';

@@ -52,6 +52,37 @@ std::uint64_t Execute(const char *sql, const SqlParameters &parameters, bool rea
   });
 }
 
+// Keeps the plan for the backend's life.
+std::uint64_t ExecuteKept(const char *sql, const SqlParameters &parameters, bool read_only) {
+  SPIPlanPtr &plan = KeptPlans()[sql];
+  if (plan == nullptr) {
+    const int count = static_cast<int>(parameters.types().size());
+    Oid *const types = const_cast<Oid *>(parameters.types().data());
+    plan = CallPg([=] {
+      SPIPlanPtr const prepared = SPI_prepare(sql, count, types);
+      if (prepared == nullptr) CheckResult(SPI_result);
+      CheckResult(SPI_keepplan(prepared));
+      return prepared;
+    });
+  }
+  SPIPlanPtr const kept = plan;
+  Datum *const values = const_cast<Datum *>(parameters.values().data());
+  const char *const nulls = parameters.nulls().c_str();
+  return CallPg([=] {
+    CheckResult(SPI_execute_plan(kept, values, nulls, read_only, 0));
+    return SPI_processed;
+  });
+}
+
+// Of an array without NULL of a type as wide as Element.
+template <typename Element>
+std::vector<Element> Elements(Datum value) {
+  const ArrayType *const array = CallPg([=] { return DatumGetArrayTypeP(value); });
+  const int count = CallPg([=] { return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); });
+  const auto *const first = reinterpret_cast<const Element *>(ARR_DATA_PTR(array));
+  return {first, first + count};
+}
+
 }  // namespace
 
 Oid CatalogTable(const char *name) {
@@ -210,23 +241,17 @@ std::uint64_t CatalogSession::Write(const char *sql, const SqlParameters &parame
 }
 
 std::uint64_t CatalogSession::ReadOften(const char *sql, const SqlParameters &parameters) {
-  SPIPlanPtr &plan = KeptPlans()[sql];
-  if (plan == nullptr) {
-    const int count = static_cast<int>(parameters.types().size());
-    Oid *const types = const_cast<Oid *>(parameters.types().data());
-    plan = CallPg([=] {
-      SPIPlanPtr const prepared = SPI_prepare(sql, count, types);
-      if (prepared == nullptr) CheckResult(SPI_result);
-      CheckResult(SPI_keepplan(prepared));
-      return prepared;
-    });
-  }
-  SPIPlanPtr const kept = plan;
-  Datum *const values = const_cast<Datum *>(parameters.values().data());
-  const char *const nulls = parameters.nulls().c_str();
-  return CallPg([=] {
-    CheckResult(SPI_execute_plan(kept, values, nulls, true, 0));
-    return SPI_processed;
+  return ExecuteKept(sql, parameters, true);
+}
+
+std::uint64_t CatalogSession::WriteOften(const char *sql, const SqlParameters &parameters) {
+  return ExecuteKept(sql, parameters, false);
+}
+
+void CatalogSession::FreeRows() {
+  CallPg([] {
+    SPI_freetuptable(SPI_tuptable);
+    SPI_tuptable = nullptr;
   });
 }
 
@@ -236,10 +261,22 @@ Datum CatalogSession::Value(std::uint64_t row, int column, bool *is_null) const 
   });
 }
 
+bool CatalogSession::IsNull(std::uint64_t row, int column) const {
+  bool is_null = false;
+  (void)Value(row, column, &is_null);
+  return is_null;
+}
+
 std::int64_t CatalogSession::Bigint(std::uint64_t row, int column) const {
   bool is_null = false;
   const Datum value = Value(row, column, &is_null);
   return is_null ? 0 : DatumGetInt64(value);
+}
+
+std::int32_t CatalogSession::Integer(std::uint64_t row, int column) const {
+  bool is_null = false;
+  const Datum value = Value(row, column, &is_null);
+  return is_null ? 0 : DatumGetInt32(value);
 }
 
 bool CatalogSession::Bool(std::uint64_t row, int column) const {
@@ -270,10 +307,14 @@ std::vector<std::int32_t> CatalogSession::Integers(std::uint64_t row, int column
   bool is_null = false;
   const Datum value = Value(row, column, &is_null);
   if (is_null) return {};
-  const ArrayType *const array = CallPg([=] { return DatumGetArrayTypeP(value); });
-  const int count = CallPg([=] { return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); });
-  const auto *const first = reinterpret_cast<const std::int32_t *>(ARR_DATA_PTR(array));
-  return {first, first + count};
+  return Elements<std::int32_t>(value);
+}
+
+std::vector<std::int64_t> CatalogSession::Bigints(std::uint64_t row, int column) const {
+  bool is_null = false;
+  const Datum value = Value(row, column, &is_null);
+  if (is_null) return {};
+  return Elements<std::int64_t>(value);
 }
 
 void CatalogSession::AppendBytes(std::uint64_t row, int column, std::string *bytes) const {
@@ -283,6 +324,14 @@ void CatalogSession::AppendBytes(std::uint64_t row, int column, std::string *byt
   struct varlena *const plain = CallPg([=] { return PG_DETOAST_DATUM_PACKED(value); });
   bytes->append(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
   if (PointerGetDatum(plain) != value) pfree(plain);
+}
+
+std::string CatalogSession::Stored(std::uint64_t row, int column) const {
+  bool is_null = false;
+  const Datum value = Value(row, column, &is_null);
+  if (is_null) return {};
+  const char *const first = DatumGetPointer(value);
+  return {first, VARSIZE_ANY(first)};
 }
 
 }  // namespace trails::pg

@@ -96,17 +96,28 @@ class CatalogSession {
   // As Read, and keeps the plan for the backend's life. `sql` must be a literal: its address is
   // the plan's name.
   std::uint64_t ReadOften(const char *sql, const SqlParameters &parameters);
+  // As Write, and keeps the plan. For queries too: unlike ReadOften it sees what this command has
+  // written itself.
+  std::uint64_t WriteOften(const char *sql, const SqlParameters &parameters);
+  // Frees the last statement's rows before the session ends: for the many statements of a loop.
+  void FreeRows();
 
   // A value of the last statement's rows; row and column count from 0. NULL is 0 or empty, of a
   // Double NaN.
+  bool IsNull(std::uint64_t row, int column) const;
   std::int64_t Bigint(std::uint64_t row, int column) const;
+  std::int32_t Integer(std::uint64_t row, int column) const;
   double Double(std::uint64_t row, int column) const;
   bool Bool(std::uint64_t row, int column) const;  // NULL is false
   Oid ObjectId(std::uint64_t row, int column) const;
   std::string Text(std::uint64_t row, int column) const;
   std::vector<std::int32_t> Integers(std::uint64_t row, int column) const;  // integer[]
+  std::vector<std::int64_t> Bigints(std::uint64_t row, int column) const;   // bigint[]
   // Appends a bytea to `bytes`.
   void AppendBytes(std::uint64_t row, int column, std::string *bytes) const;
+  // A bytea as the row has it: the TOAST pointer where its bytes are out of line, of which slices
+  // can be fetched as long as the statement's snapshot, or an older one, is active.
+  std::string Stored(std::uint64_t row, int column) const;
 
  private:
   template <typename Body>

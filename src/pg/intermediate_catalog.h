@@ -2,8 +2,10 @@
 // intermediate.
 //
 // Reading an intermediate shows rows of the source, so the caller must be able to use the model and
-// to SELECT from the relation that was logged; it is refused while row security filters that
-// relation for the caller.
+// to SELECT what was read of the relation that was logged; it is refused while row security filters
+// that relation, or one below a view, for the caller. The relation is found by its oid while it has
+// the name that it had then, else by that name: a relation that was renamed, or dropped, leaves
+// what was logged to its owner.
 //
 // May touch: src/core/intermediates, include/trails, PostgreSQL headers (through bridge.h). Never
 // Torch.
@@ -20,6 +22,7 @@
 #include "core/intermediates/scheme.h"
 #include "core/model/model.h"
 #include "pg/catalog_session.h"
+#include "pg/model_catalog.h"
 
 namespace trails::pg {
 
@@ -32,8 +35,8 @@ enum class LoggedKind : std::uint8_t { kModel, kPipeline, kForeign };
 struct DatasetRow {
   std::int64_t dataset_id = 0;
   std::int64_t intermediate_id = 0;  // of the inputs, on the durable shelf
-  std::string source;                // schema and name, as they were
-  Oid source_oid = InvalidOid;
+  std::string source;                // schema and name, as they were, quoted for SQL
+  Oid source_oid = InvalidOid;       // of the relation that has that name today, if any
   std::int64_t rows = 0;
   std::int32_t categorical = 0;
   std::int32_t numeric = 0;
@@ -47,6 +50,7 @@ struct LoggedRow {
   std::string name;
   Oid owner = InvalidOid;
   std::int64_t model_id = 0;  // kModel
+  ModelRow model;             // kModel
   std::int32_t last_epoch = 0;
   DatasetRow dataset;  // kModel
 };
@@ -62,9 +66,10 @@ struct IntermediateRow {
 };
 
 // Finds what was logged under the model's name, or the name of a pipeline or a foreign model, for
-// reading. Throws what FindModel throws; Error(kUndefinedObject) with a HINT to log it first;
-// PgError (42501) without SELECT on the source, or when the source is gone and the caller does not
-// own what was logged; Error(kNotSupported) under row security.
+// reading. A model comes before a pipeline of its name. Throws what FindModel throws;
+// Error(kUndefinedObject) with a HINT to log it first; PgError (42501) without SELECT on the
+// source, or when the source is gone and the caller does not own what was logged;
+// Error(kNotSupported) under row security.
 LoggedRow FindLogged(std::string_view name);
 
 // The layer of that name at `epoch`, the last one for none.
@@ -75,9 +80,32 @@ IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer
 std::vector<IntermediateRow> ListIntermediates(const LoggedRow &logged,
                                                std::optional<std::int32_t> epoch);
 
-// The parameters of a logged epoch, decoded; kept for the session as model_cache.h keeps models.
+// The parameters of a logged epoch, decoded; kept for the session: those of the model itself as
+// model_cache.h keeps models, the last used of other epochs within kSnapshotCacheBytes.
 // Throws Error(kCorruptData), Error(kUndefinedObject).
+inline constexpr std::int64_t kSnapshotCacheBytes = std::int64_t{128} << 20;
 std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t epoch);
+
+// Refuses the rows of a relation to a role for which row security filters it, or for which it
+// filters a relation that a view is made of. Throws Error(kNotSupported), PgError.
+void RefuseRowSecurity(CatalogSession &catalog, Oid relation, Oid role);
+
+// The relation that has that schema and name, the one with this oid before one that only has its
+// name; InvalidOid for none. `source`: as in trails.model.
+Oid FindSource(CatalogSession &catalog, const std::string &source, Oid oid);
+
+// What the caller logged under the name: of all versions of a model, or a pipeline or foreign
+// model. No other transaction changes it until this one ends. Throws what FindModel throws; PgError
+// (42501) for who is not its owner; Error(kUndefinedObject) where nothing was logged.
+std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name);
+
+// Drops what was logged under that number, its data set too where nothing else was logged with it.
+// Partitions stay until CollectGarbage.
+void DropLogged(CatalogSession &catalog, std::int64_t logged_id);
+// The same of a model; nothing happens where none of it was logged.
+void DropLoggedModel(CatalogSession &catalog, std::int64_t model_id);
+// One intermediate, and what is stored of it. Throws PgError.
+void DropIntermediateRow(CatalogSession &catalog, std::int64_t intermediate);
 
 // True where this transaction may write: neither read-only, nor on a standby, nor in a parallel
 // worker.

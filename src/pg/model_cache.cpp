@@ -34,8 +34,11 @@ Cache &TheCache() {
 }  // namespace
 
 std::shared_ptr<LoadedModel> OpenModel(std::string_view name) {
+  return OpenModel(FindModel(name));
+}
+
+std::shared_ptr<LoadedModel> OpenModel(ModelRow row) {
   Cache &cache = TheCache();
-  ModelRow row = FindModel(name);
   if (const auto found = cache.by_key.find(row.key); found != cache.by_key.end()) {
     cache.models.splice(cache.models.begin(), cache.models, found->second);
     cache.models.front()->row = std::move(row);  // it may have been renamed

@@ -29,5 +29,7 @@ inline constexpr std::int64_t kModelCacheBytes = std::int64_t{256} << 20;
 // Throws what FindModel throws, so that a model that was dropped or revoked is not served, and
 // Error(kCorruptData).
 std::shared_ptr<LoadedModel> OpenModel(std::string_view name);
+// The same of a row that FindModel gave.
+std::shared_ptr<LoadedModel> OpenModel(ModelRow row);
 
 }  // namespace trails::pg

@@ -6,7 +6,9 @@ extern "C" {
 #include "utils/acl.h"
 }
 
-#include "pg/catalog_session.h"
+#include <vector>
+
+#include "pg/intermediate_catalog.h"
 
 namespace trails::pg {
 
@@ -81,18 +83,6 @@ ModelRow FindOwned(CatalogSession &catalog, std::string_view model) {
   return row;
 }
 
-// As FindOwned, and keeps others from changing the model's rows until the transaction ends; of two
-// changes at once the second works on what the first has left.
-ModelRow LockOwned(CatalogSession &catalog, std::string_view model) {
-  ModelRow row = FindOwned(catalog, model);
-  SqlParameters parameters;
-  parameters.AddOid(row.owner).AddText(row.name);
-  const std::uint64_t locked = catalog.Write(
-      "SELECT FROM trails.model WHERE owner = $1 AND name = $2 FOR UPDATE", parameters);
-  if (locked == 0) ThrowMissing(model);
-  return row;
-}
-
 // 0 stands for everybody.
 Oid RoleOrPublic(const std::string &role) {
   if (role == "public") return InvalidOid;
@@ -103,7 +93,7 @@ Oid RoleOrPublic(const std::string &role) {
 // $1 owner, $2 name, $3 role.
 void ChangeReaders(std::string_view model, const std::string &role, const char *update) {
   WithCatalog([&](CatalogSession &catalog) {
-    const ModelRow row = LockOwned(catalog, model);
+    const ModelRow row = LockOwnModel(catalog, model);
     SqlParameters parameters;
     parameters.AddOid(row.owner).AddText(row.name).AddOid(RoleOrPublic(role));
     catalog.Write(update, parameters);
@@ -133,9 +123,20 @@ std::string ReadModelBytes(const ModelRow &row) {
   });
 }
 
+ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model) {
+  ModelRow row = FindOwned(catalog, model);
+  // Of two changes at once the second works on what the first has left.
+  SqlParameters parameters;
+  parameters.AddOid(row.owner).AddText(row.name);
+  const std::uint64_t locked = catalog.Write(
+      "SELECT FROM trails.model WHERE owner = $1 AND name = $2 FOR UPDATE", parameters);
+  if (locked == 0) ThrowMissing(model);
+  return row;
+}
+
 void DropModel(std::string_view model, std::optional<std::int32_t> version) {
   WithCatalog([&](CatalogSession &catalog) {
-    const ModelRow row = LockOwned(catalog, model);
+    const ModelRow row = LockOwnModel(catalog, model);
     SqlParameters parameters;
     parameters.AddOid(row.owner).AddText(row.name).AddInteger(version.value_or(0));
     const std::uint64_t dropped = catalog.Write(
@@ -143,14 +144,18 @@ void DropModel(std::string_view model, std::optional<std::int32_t> version) {
         "SELECT model_id, row_number() OVER (ORDER BY model_id) AS version "
         "FROM trails.model WHERE owner = $1 AND name = $2), "
         "dropped AS (DELETE FROM trails.model WHERE model_id IN ("
-        "SELECT model_id FROM numbered WHERE $3 = 0 OR version = $3) RETURNING model_id) "
-        "DELETE FROM trails.model_part WHERE model_id IN (SELECT model_id FROM dropped)",
+        "SELECT model_id FROM numbered WHERE $3 = 0 OR version = $3) RETURNING model_id), "
+        "parts AS (DELETE FROM trails.model_part WHERE model_id IN (SELECT model_id FROM dropped)) "
+        "SELECT model_id FROM dropped",
         parameters);
     if (dropped == 0) {
       throw Error(
           ErrorKind::kUndefinedObject,
           fmt::format("version {} of model \"{}\" does not exist", version.value_or(0), row.name));
     }
+    std::vector<std::int64_t> ids;
+    for (std::uint64_t i = 0; i < dropped; ++i) ids.push_back(catalog.Bigint(i, 0));
+    for (const std::int64_t id : ids) DropLoggedModel(catalog, id);
   });
 }
 
@@ -161,7 +166,7 @@ void RenameModel(std::string_view model, std::string_view new_name) {
   WithCatalog([&](CatalogSession &catalog) {
     // Else two renames at once could end in the same name.
     catalog.Write("LOCK TABLE trails.model IN SHARE UPDATE EXCLUSIVE MODE", SqlParameters());
-    const ModelRow row = LockOwned(catalog, model);
+    const ModelRow row = LockOwnModel(catalog, model);
     SqlParameters taken;
     taken.AddOid(row.owner).AddText(new_name);
     if (catalog.Write("SELECT FROM trails.model WHERE owner = $1 AND name = $2 LIMIT 1", taken) >

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "pg/bridge.h"
+#include "pg/catalog_session.h"
 
 namespace trails::pg {
 
@@ -40,12 +41,16 @@ ModelRow FindModel(std::string_view model);
 // The stored bytes. Throws Error(kCorruptData) when a part is missing; PgError.
 std::string ReadModelBytes(const ModelRow &row);
 
+// A model of the caller, or of a role whose privileges the caller has; its rows do not change until
+// the transaction ends but by this one. Throws what FindModel throws; PgError (42501) for another.
+ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model);
+
 // These four act on a model of the caller, or of a role whose privileges the caller has.
 // Throw what FindModel throws; PgError (42501) when the caller may use the model but is not its
 // owner.
 
-// Drops all versions, or one (counted from 1, oldest first; Error(kUndefinedObject) if there is
-// no such version).
+// Drops all versions, or one, with what was logged of them (counted from 1, oldest first;
+// Error(kUndefinedObject) if there is no such version).
 void DropModel(std::string_view model, std::optional<std::int32_t> version);
 
 // Renames all versions. Throws Error(kDuplicateObject) when the owner has a model of that name,

@@ -1,106 +1,11 @@
-#include <fmt/format.h>  // before PostgreSQL redefines fprintf
-
 #include "pg/model_scan.h"
 
-extern "C" {
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-}
-
 #include <algorithm>
-#include <memory>
-
-#include "pg/record_reader.h"
-#include "pg/row_reader.h"
-#include "pg/spi_session.h"
+#include <vector>
 
 namespace trails::pg {
 
-namespace {
-
-constexpr long kScanRows = 4 * Predictor::kBlockRows;  // of one fetch and one block
-
-std::string Quoted(const std::string &name) {
-  const char *const text = name.c_str();
-  return CallPg([=] { return quote_identifier(text); });
-}
-
-void CheckKey(const ScanRequest &request, const ResolvedRequest &resolved) {
-  const Oid relation = request.source;
-  const char *const name = request.key.c_str();
-  if (CallPg([=] { return get_attnum(relation, name); }) != InvalidAttrNumber) return;
-  throw Error(
-      ErrorKind::kUndefinedColumn,
-      fmt::format("column \"{}\" of relation \"{}\" does not exist", request.key, resolved.name));
-}
-
-// A name that no column has: a column would be taken for it.
-std::string UnusedName(std::string name, const std::vector<InputColumn> &columns) {
-  while (std::ranges::find(columns, name, &InputColumn::name) != columns.end()) name += '_';
-  return name;
-}
-
-// One row of the query is (key as text, record of the model's columns). The record is made from
-// a subquery, so that the caller needs rights on these columns only.
-std::string ScanQuery(const ScanRequest &request, const ResolvedRequest &resolved,
-                      const std::vector<InputColumn> &columns) {
-  const std::string key = Quoted(UnusedName("key", columns));
-  const std::string record = Quoted(UnusedName("record", columns));
-  std::string query = fmt::format("SELECT {0}.{1}, {0} FROM (SELECT ", record, key);
-  query += request.key.empty() ? "NULL::pg_catalog.text"
-                               : fmt::format("s.{}::pg_catalog.text", Quoted(request.key));
-  query += fmt::format(" AS {}", key);
-  for (const InputColumn &column : columns) query += fmt::format(", s.{}", Quoted(column.name));
-  return query + fmt::format(" FROM {} AS s) AS {}", resolved.relation, record);
-}
-
-Portal OpenCursor(const std::string &query) {
-  const char *const sql = query.c_str();
-  return CallPg([=] {
-    SPIPlanPtr const plan = SPI_prepare(sql, 0, nullptr);
-    if (plan == nullptr) {
-      elog(ERROR, "could not prepare the scan: %s", SPI_result_code_string(SPI_result));
-    }
-    return SPI_cursor_open(nullptr, plan, nullptr, nullptr, true);
-  });
-}
-
-// Where one fetch goes; its arrays never grow.
-struct FetchedRows {
-  Datum keys[kScanRows];
-  bool key_is_null[kScanRows];
-  HeapTupleHeader records[kScanRows];
-};
-
-std::int64_t Fetch(Portal cursor, FetchedRows *rows) {
-  return CallPg([=] {
-    CHECK_FOR_INTERRUPTS();
-    SPI_cursor_fetch(cursor, true, kScanRows);
-    TupleDesc const columns = SPI_tuptable->tupdesc;
-    for (std::uint64_t i = 0; i < SPI_processed; ++i) {
-      bool is_null = false;
-      HeapTuple const tuple = SPI_tuptable->vals[i];
-      rows->keys[i] = SPI_getbinval(tuple, columns, 1, &rows->key_is_null[i]);
-      rows->records[i] = DatumGetHeapTupleHeader(SPI_getbinval(tuple, columns, 2, &is_null));
-    }
-    return static_cast<std::int64_t>(SPI_processed);
-  });
-}
-
-void Append(const Cell &cell, Column *column) {
-  if (cell.is_null) {
-    column->AppendNull();
-  } else if (column->kind() == ColumnKind::kInteger) {
-    column->AppendInteger(cell.integer);
-  } else if (column->kind() == ColumnKind::kFloat) {
-    column->AppendFloat(cell.number);
-  } else {
-    column->AppendText(cell.text);
-  }
-}
-
-}  // namespace
+static_assert(kScanRows % Predictor::kBlockRows == 0, "no block is predicted in part");
 
 std::int32_t LargestOutput(const float *outputs, std::int32_t count) noexcept {
   return static_cast<std::int32_t>(std::max_element(outputs, outputs + count) - outputs);
@@ -108,47 +13,19 @@ std::int32_t LargestOutput(const float *outputs, std::int32_t count) noexcept {
 
 void PredictRelation(LoadedModel &model, const ScanRequest &request,
                      const std::function<void(const PredictedBlock &)> &sink) {
-  const Fields &fields = model.model().fields;
-  const InputColumn &target = model.target().column;
-  ReadRequest described;
-  described.relation = request.source;
-  described.inputs = fields.columns;
-  if (request.with_target) described.target = target.name;
-  const ResolvedRequest resolved = DescribeColumns(described);
-  if (!request.key.empty()) CheckKey(request, resolved);
-
-  std::vector<InputColumn> columns = fields.columns;
-  if (request.with_target) columns.push_back(target);
-  SpiSession session;
-  Portal const cursor = OpenCursor(ScanQuery(request, resolved, columns));
-  RecordReader reader(columns, model.row.name);
-
-  const std::int32_t categorical = fields.categorical();
-  const std::int32_t numeric = fields.numeric();
-  std::vector<std::int32_t> ids(static_cast<std::size_t>(kScanRows) * categorical);
-  std::vector<float> values(static_cast<std::size_t>(kScanRows) * numeric);
-  std::vector<float> predictions(static_cast<std::size_t>(kScanRows) * model.predictor.outputs());
-  const auto fetched = std::make_unique<FetchedRows>();
-  for (;;) {
-    PredictedBlock block;
-    block.rows = Fetch(cursor, fetched.get());
-    if (block.rows == 0) return;
-    Column labels(target.name, target.kind, target.sql_type);
-    for (std::int64_t row = 0; row < block.rows; ++row) {
-      const std::span<const Cell> cells = reader.Read(fetched->records[row]);
-      fields.EncodeRow(cells.first(fields.columns.size()), ids.data() + row * categorical,
-                       values.data() + row * numeric);
-      if (request.with_target) Append(cells.back(), &labels);
-    }
-    model.predictor.Predict(ids.data(), values.data(), block.rows, predictions.data());
-    block.outputs = model.predictor.outputs();
-    block.predictions = predictions.data();
-    block.keys = fetched->keys;
-    block.key_is_null = fetched->key_is_null;
-    if (request.with_target) block.target = &labels;
-    sink(block);
-    CallPg([] { SPI_freetuptable(SPI_tuptable); });
-  }
+  const std::int32_t outputs = model.predictor.outputs();
+  std::vector<float> predictions(static_cast<std::size_t>(kScanRows) * outputs);
+  ScanEncoded(model.model(), model.row.name, request, [&](const EncodedBlock &block) {
+    model.predictor.Predict(block.ids, block.values, block.rows, predictions.data());
+    PredictedBlock predicted;
+    predicted.rows = block.rows;
+    predicted.outputs = outputs;
+    predicted.predictions = predictions.data();
+    predicted.keys = block.keys;
+    predicted.key_is_null = block.key_is_null;
+    predicted.target = block.target;
+    sink(predicted);
+  });
 }
 
 }  // namespace trails::pg

@@ -5,17 +5,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 
+#include "pg/encoded_scan.h"
 #include "pg/model_cache.h"
 
 namespace trails::pg {
-
-struct ScanRequest {
-  Oid source = InvalidOid;
-  std::string key;           // column to hand through as text; empty: none
-  bool with_target = false;  // read the model's target column too
-};
 
 // Rows in the order of the scan. Everything is valid during the call of the sink only.
 struct PredictedBlock {

@@ -1,31 +1,36 @@
 // Partitions in the extension's tables: column groups of an intermediate, written and read block by
 // block.
 //
-// Two shelves. Durable: trails.partition, row_block and chunk; inputs and what cannot be computed
-// again. Cache: trails.cached_partition, cached_block and cached_chunk, UNLOGGED, which a crash
-// empties. A chunk whose elements a partition of the same shelf holds already, whosesoever it is,
-// is stored as a reference.
+// Two shelves (partition_fetch.h): durable, and a cache. A chunk whose elements a partition of the
+// same shelf holds already, whosesoever it is, is stored as a reference; a partition that is the
+// same as another in every column is not stored again at all. Hashes find such chunks, and their
+// elements are compared: XXH3 is no defence against somebody who makes a collision.
 //
 // A column group is a run of at most kPartitionColumns columns that starts at a multiple of that;
 // it is stored for all blocks or for none.
+//
+// Nobody waits for another's transaction here, and nothing is unique but a partition's number: two
+// sessions that store the same block at once both store it, readers take either, and the one that
+// nothing needs is garbage.
 //
 // May touch: src/core/intermediates, include/trails, PostgreSQL headers (through bridge.h). Never
 // Torch.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/intermediates/partition.h"
 #include "core/intermediates/read_or_rerun.h"
 #include "core/intermediates/similarity.h"
 #include "pg/catalog_session.h"
+#include "pg/partition_fetch.h"
 
 namespace trails::pg {
-
-enum class Shelf : std::uint8_t { kDurable, kCache };
 
 struct ColumnGroup {
   std::int64_t intermediate = 0;
@@ -52,22 +57,47 @@ class GroupWriter {
   // find_alike: look for similar columns among all that this writer has written (MinHash): for
   // pipelines, whose stages share columns; it costs 20 ns an element and finds nothing among
   // activations.
+  // For the durable shelf it waits for the store's lock; for the cache, which can do without, it
+  // does not: see writes(). Throws PgError.
   GroupWriter(CatalogSession &catalog, Shelf shelf, bool find_alike);
 
+  // False while garbage is collected: PutBlock then stores nothing in the cache.
+  bool writes() const noexcept { return writes_; }
+
   // Stores one block of a group. elements [group.columns]: each column's codes or numbers; width
-  // [group.columns]: bytes of an element. Blocks of a group in ascending order. Throws PgError;
-  // what PartitionWriter throws. Cost: the encoding, and some 10 us a new chunk.
+  // [group.columns]: bytes of an element. Blocks of a group in ascending order, from 0. A group of
+  // the cache that is there already is left as it is. Throws PgError; what PartitionWriter throws.
+  // Cost: the encoding, and some 10 us a new chunk; for a chunk that is stored already what it
+  // takes to read it.
   void PutBlock(const ColumnGroup &group, std::int32_t block, std::int64_t rows,
                 std::span<const std::string> elements, std::span<const std::int32_t> width);
 
   const WrittenGroup &written() const noexcept { return written_; }
 
  private:
+  struct Block;
+
+  bool IsThere(const ColumnGroup &group, std::int32_t block);
+  void FindKnown(Block *block);
+  bool IsSame(const StoredPartition &partition, const Block &block);
+  bool ReadIfSound(const StoredPartition &partition, std::span<const std::int32_t> columns,
+                   std::string *elements);
+  void CompareKnown(Block *block);
+  std::string PutTogether(Block *block);
+  void PutNew(std::int32_t column, const Block &block, PartitionWriter *partition);
+  void PutBased(std::int32_t column, const Block &block, PartitionWriter *partition);
+  void InsertPartition(const Block &block, const std::string &bytes);
+  void InsertRowBlock(const ColumnGroup &group, std::int32_t block, std::int64_t partition);
+
   CatalogSession &catalog_;
   Shelf shelf_;
   bool find_alike_;
+  bool writes_ = true;
+  bool shares_ = true;  // looks for chunks that are stored already
+  std::optional<std::pair<std::int64_t, std::int32_t>> passed_over_;  // group that is there already
   WrittenGroup written_;
-  SimilarityIndex alike_;
+  SimilarityIndex alike_;           // of
+  std::vector<ChunkPlace> places_;  // these chunks
 };
 
 // Reads the chunks of a group, slice by slice: one column of one block touches its directory and
@@ -80,30 +110,25 @@ class GroupReader {
               std::vector<std::int32_t> blocks);
 
   // The elements of some columns, ascending and counted from the group's first, of blocks[index].
-  // elements [columns.size()]. Throws Error(kCorruptData) whose message names intermediate, block
-  // and column; PgError.
+  // elements [columns.size()]. Throws Error(kCorruptData) whose message names intermediate and
+  // block, and whose DETAIL the column; PgError. Cost: see PartitionFetcher::Read.
   void Read(std::size_t index, std::span<const std::int32_t> columns, std::string *elements);
 
   // What was read so far, and how long fetching (slices, bytes) took.
-  const ReadWork &work() const noexcept { return work_; }
-  double fetch_seconds() const noexcept { return fetch_seconds_; }
+  const ReadWork &work() const noexcept { return fetcher_.work(); }
+  double fetch_seconds() const noexcept { return fetcher_.fetch_seconds(); }
 
  private:
-  std::string ElementsAt(const ChunkPlace &place);  // of a base or of what is referred to
-
-  CatalogSession &catalog_;
-  Shelf shelf_;
+  PartitionFetcher fetcher_;
   ColumnGroup group_;
   std::vector<std::int32_t> blocks_;
-  std::vector<std::string>
-      stored_;  // [blocks_]: the TOAST pointer of each partition, as SPI gave it
-  ReadWork work_;
-  double fetch_seconds_ = 0;
+  std::vector<StoredPartition> stored_;  // [blocks_]
 };
 
 // Which groups of an intermediate are stored, ascending, with their bytes: those of its own
 // partitions, and amortised: each partition's bytes shared equally with the partitions that need
-// it.
+// it and the blocks that it is.
+// Cost: some 15 us a block of 1,000 rows.
 struct StoredGroup {
   std::int32_t first_column = 0;
   std::int64_t bytes = 0;
@@ -112,20 +137,32 @@ struct StoredGroup {
 std::vector<StoredGroup> StoredGroups(CatalogSession &catalog, Shelf shelf,
                                       std::int64_t intermediate);
 
-// Takes a group, or a whole intermediate, off the shelf; partitions that others need stay until
-// CollectGarbage.
+// The first columns of the groups that are stored, ascending. Cost: some 20 us.
+std::vector<std::int32_t> StoredFirstColumns(CatalogSession &catalog, Shelf shelf,
+                                             std::int64_t intermediate);
+
+// Bytes of all partitions of a shelf, garbage too.
+std::int64_t ShelfBytes(CatalogSession &catalog, Shelf shelf);
+
+// Takes a group, or a whole intermediate, off the shelf; their partitions stay until
+// CollectGarbage. Nothing happens where there is none.
 void DropGroup(CatalogSession &catalog, Shelf shelf, const ColumnGroup &group);
 void DropIntermediate(CatalogSession &catalog, Shelf shelf, std::int64_t intermediate);
 
 // The store's lock: writers share it, garbage is collected alone. Held until the transaction ends.
+// Lock waits for it; TryLock returns false where it would have to.
 void LockStore(CatalogSession &catalog, bool alone);
+bool TryLockStore(CatalogSession &catalog, bool alone);
 
-// Deletes partitions that no block and no partition in use needs, from both shelves, and the bytes
-// they had. Takes the store's lock alone.
+// Deletes partitions that no block and no partition in use needs, from both shelves, and counts the
+// bytes they had; also blocks, statistics and query counts of intermediates that are gone. Sums up
+// query counts. Takes the store's lock alone, `wait` or not; nothing where it could not have it.
+// Throws Error(kNotSupported) under an isolation level that does not see what others have just
+// stored, without `wait` it then does nothing.
 struct Garbage {
   std::int64_t partitions = 0;
   std::int64_t bytes = 0;
 };
-Garbage CollectGarbage(CatalogSession &catalog);
+std::optional<Garbage> CollectGarbage(CatalogSession &catalog, bool wait = true);
 
 }  // namespace trails::pg

@@ -46,6 +46,14 @@ RowValues &RowValues::AddText(std::string_view value) {
   return Add(TextDatum(value));
 }
 
+RowValues &RowValues::AddOid(Oid value) {
+  return Add(ObjectIdGetDatum(value));
+}
+
+RowValues &RowValues::AddTimestamp(TimestampTz value) {
+  return Add(Int64GetDatum(value));
+}
+
 RowValues &RowValues::AddName(std::string_view value) {
   const char *const first = value.data();
   const std::size_t length = std::min<std::size_t>(value.size(), NAMEDATALEN - 1);

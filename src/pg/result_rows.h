@@ -11,6 +11,7 @@
 
 extern "C" {
 #include "access/tupdesc.h"
+#include "datatype/timestamp.h"
 #include "utils/tuplestore.h"
 }
 
@@ -31,6 +32,8 @@ class RowValues {
   RowValues &AddDouble(double value);  // NaN becomes NULL
   RowValues &AddText(std::string_view value);
   RowValues &AddName(std::string_view value);
+  RowValues &AddOid(Oid value);
+  RowValues &AddTimestamp(TimestampTz value);
 
   const Datum *values() const noexcept { return values_.data(); }
   const bool *nulls() const noexcept { return reinterpret_cast<const bool *>(nulls_.data()); }

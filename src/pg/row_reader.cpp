@@ -11,7 +11,6 @@ extern "C" {
 #include "executor/tuptable.h"
 #include "nodes/plannodes.h"
 #include "tcop/dest.h"
-#include "utils/guc.h"
 #include "utils/plancache.h"
 }
 
@@ -22,6 +21,7 @@ extern "C" {
 #include <utility>
 
 #include "pg/column_type.h"
+#include "pg/scan_settings.h"
 
 namespace trails::pg {
 
@@ -31,33 +31,6 @@ using std::chrono::milliseconds;
 
 // The least memory of a value in a Column, bytes.
 constexpr std::int64_t kLeastValueBytes = 4;
-
-// Settings of the read, back to what they were at the end of the scope. While an exception
-// unwinds the (sub)transaction abort does it.
-class ReadSettings {
- public:
-  ReadSettings() {
-    level_ = CallPg([] {
-      const int level = NewGUCNestLevel();
-      const auto off = [](const char *name) {
-        (void)set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                                false);
-      };
-      off("synchronize_seqscans");  // the order of rows must not depend on other sessions
-      off("jit");                   // compiling costs more than it saves in a bare scan
-      return level;
-    });
-  }
-  ~ReadSettings() {
-    if (std::uncaught_exceptions() == exceptions_) AtEOXact_GUC(true, level_);
-  }
-  ReadSettings(const ReadSettings &) = delete;
-  ReadSettings &operator=(const ReadSettings &) = delete;
-
- private:
-  const int exceptions_ = std::uncaught_exceptions();
-  int level_ = 0;
-};
 
 std::string Bytes(double bytes) {
   constexpr double kGigabyte = 1 << 30;
@@ -362,7 +335,7 @@ void RefuseIfTooLarge(const ReadRequest &request, const ResolvedRequest &resolve
 }
 
 void Scan(const ReadRequest &request, const ResolvedRequest &resolved, RowSink *sink) {
-  const ReadSettings settings;
+  const ScanSettings settings;
   const SpiSession session;
   const std::string query = Query(resolved);
   // Cursor options 0: without CURSOR_OPT_PARALLEL_OK no plan is parallel.

@@ -13,6 +13,10 @@ extern "C" {
 #include <algorithm>
 #include <climits>
 #include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "trails/error.h"
 
 namespace trails::pg {
 
@@ -25,12 +29,39 @@ int threads = 0;
 int max_threads = 0;
 int memory_limit_kb = 0;
 int on_cancel = static_cast<int>(OnCancel::kCancel);
+double gamma_min = 10;
+char *intermediate_scheme = nullptr;
+int intermediate_max_kb = 0;
 
 const config_enum_entry kOnCancelWords[] = {
     {"cancel", static_cast<int>(OnCancel::kCancel), false},
     {"keep", static_cast<int>(OnCancel::kKeep), false},
     {nullptr, 0, false},
 };
+
+// What ParseScheme has against `text`, cut to `size` bytes; empty for nothing. Exceptions end here:
+// PostgreSQL calls.
+void SchemeDefect(const char *text, char *detail, char *hint, std::size_t size) noexcept {
+  detail[0] = hint[0] = '\0';
+  try {
+    (void)ParseScheme(text);
+  } catch (const Error &error) {
+    snprintf(detail, size, "%s", error.detail().empty() ? error.what() : error.detail().c_str());
+    snprintf(hint, size, "%s", error.hint().c_str());
+  } catch (const std::exception &error) {
+    snprintf(detail, size, "%s", error.what());
+  }
+}
+
+bool CheckScheme(char **text, [[maybe_unused]] void **extra, [[maybe_unused]] GucSource source) {
+  char detail[256];
+  char hint[256];
+  SchemeDefect(*text, detail, hint, sizeof(detail));
+  if (detail[0] == '\0') return true;
+  GUC_check_errdetail("%s", detail);
+  if (hint[0] != '\0') GUC_check_errhint("%s", hint);
+  return false;
+}
 
 // The first number in a control group's file; 0 when there is none: no file, "max", no limit (-1).
 std::int64_t ControlGroupNumber(const char *path, std::int64_t *second = nullptr) noexcept {
@@ -96,6 +127,19 @@ void DefineSettings() {
                            "the best model so far, and a second cancel ends it with an error.",
                            &on_cancel, static_cast<int>(OnCancel::kCancel), kOnCancelWords,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable("trails.gamma_min",
+                           "Seconds that a gigabyte of materialised intermediates must save.",
+                           "0 materialises everything that is logged or asked for.", &gamma_min, 10,
+                           0, 1e15, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("trails.intermediate_scheme",
+                             "How the intermediates of a model are stored that is logged now.",
+                             "f32, f16, q8, kbit(k), threshold(p), pool(s) or stats.",
+                             &intermediate_scheme, "f16", PGC_USERSET, 0, CheckScheme, nullptr,
+                             nullptr);
+  DefineCustomIntVariable("trails.intermediate_max_bytes",
+                          "Disk space that materialised intermediates may take.",
+                          "0 means no bound.", &intermediate_max_kb, 0, 0, MAX_KILOBYTES, PGC_SUSET,
+                          GUC_UNIT_KB, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("trails");
 }
 
@@ -113,6 +157,18 @@ std::int64_t MemoryLimitBytes() noexcept {
 
 OnCancel CancelBehaviour() noexcept {
   return static_cast<OnCancel>(on_cancel);
+}
+
+double GammaMin() noexcept {
+  return gamma_min;
+}
+
+Scheme IntermediateScheme() {
+  return ParseScheme(intermediate_scheme);
+}
+
+std::int64_t IntermediateMaxBytes() noexcept {
+  return std::int64_t{intermediate_max_kb} * 1024;
 }
 
 }  // namespace trails::pg

@@ -7,6 +7,9 @@
 // | trails.memory_limit  | superuser   | 0        | memory of one run, unit kB; 0: 75 % of what |
 // |                      |             |          | the machine or its control group has        |
 // | trails.on_cancel     | everyone    | 'cancel' | 'cancel', or 'keep': see engine_call.h      |
+// | trails.gamma_min     | everyone    | 10       | seconds that a GB of the cache must save    |
+// | trails.intermediate_scheme | everyone | 'f16'  | scheme of what is logged                    |
+// | trails.intermediate_max_bytes | superuser | 0  | bytes of the cache, unit kB; 0: no bound    |
 //
 // Every other name with the prefix is refused (MarkGUCPrefixReserved).
 //
@@ -14,6 +17,8 @@
 #pragma once
 
 #include <cstdint>
+
+#include "core/intermediates/scheme.h"
 
 namespace trails::pg {
 
@@ -34,5 +39,14 @@ std::int64_t MemoryLimitBytes() noexcept;
 // to be kept, and while the result is stored it must be whole or not at all: there, as everywhere
 // else, a cancel is an error.
 OnCancel CancelBehaviour() noexcept;
+
+// Seconds that a gigabyte of materialised values must save; 0: everything is materialised. >= 0.
+double GammaMin() noexcept;
+
+// How the intermediates of a model are stored that is logged now.
+Scheme IntermediateScheme();
+
+// Bytes that materialised values may take; 0: no bound.
+std::int64_t IntermediateMaxBytes() noexcept;
 
 }  // namespace trails::pg

@@ -1,0 +1,53 @@
+// The upkeep of what was logged: dropping, pinning, expiring, sizes.
+//
+// May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/bridge.h"
+
+extern "C" {
+#include "datatype/timestamp.h"
+}
+
+namespace trails::pg {
+
+// These three throw as LockOwnLogged.
+void DropIntermediates(std::string_view model);
+void PinIntermediates(std::string_view model, bool pinned);
+// `age` from now; nothing: never. Throws Error(kInvalidArgument) for an age that is negative.
+void ExpireAfter(std::string_view model, const std::optional<Interval> &age);
+
+struct Expired {
+  std::string name;
+  Oid owner = InvalidOid;
+  TimestampTz expired_at = 0;
+  std::int64_t rows = 0;
+};
+
+// What the caller, or a role whose privileges the caller has, logged, whose time has passed and
+// that is not pinned; drops it unless `dry_run`. What another transaction is using is left for
+// another time. Throws PgError.
+std::vector<Expired> Expire(bool dry_run);
+
+// What one intermediate takes, or the parameters of an epoch.
+struct IntermediateSize {
+  std::string name;
+  Oid owner = InvalidOid;
+  std::optional<std::int32_t> epoch;  // none for the encoded rows
+  std::string layer;                  // 'rows' for these, 'parameters' for those
+  bool stored = false;
+  std::int64_t bytes = 0;
+  double amortised_bytes = 0;
+};
+
+// All that the caller, or a role whose privileges the caller has, logged. Throws PgError.
+// Cost: a look at every partition's row.
+std::vector<IntermediateSize> IntermediateSizes();
+
+}  // namespace trails::pg

@@ -1,0 +1,123 @@
+// SQL surface of logging: log_intermediates, source_changed, logged_rows.
+//
+// May touch: src/pg, src/core/intermediates and include/trails. Never Torch.
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include <cmath>
+#include <string>
+
+#include "pg/arguments.h"
+#include "pg/bridge.h"
+#include "pg/intermediate_logger.h"
+#include "pg/logged_inputs.h"
+#include "pg/named_arguments.h"
+#include "pg/result_rows.h"
+
+extern "C" {
+#include "miscadmin.h"
+}
+
+namespace trails::pg {
+namespace {
+
+LogRequest RequestOf(const NamedArguments &args) {
+  LogRequest request;
+  request.model = args.Text("model");
+  request.layers = args.OptionalTexts("layers");
+  if (request.layers && request.layers->empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "argument \"layers\" must name a layer", {},
+                "NULL stands for all of them.");
+  }
+  if (!args.IsNull("scheme")) request.scheme = ParseScheme(args.Text("scheme"));
+  if (!args.IsNull("source")) request.source = args.Relation("source");
+  request.key = args.OptionalName("key");
+  if (!args.IsNull("sample")) {
+    request.sample = args.Bigint("sample");
+    if (*request.sample < 1) {
+      throw Error(ErrorKind::kInvalidArgument, "argument \"sample\" must be positive",
+                  fmt::format("It is {}.", *request.sample));
+    }
+  }
+  return request;
+}
+
+void AddTarget(const TargetCode &target, double label, RowValues *row) {
+  if (std::isnan(label)) {
+    row->AddNull();
+  } else if (target.task == Task::kRegression) {
+    row->AddText(fmt::format("{}", label));
+  } else {
+    row->AddText(target.classes.at(static_cast<std::size_t>(label)));
+  }
+}
+
+void PutLoggedRows(const LoggedRow &logged, const TargetCode &target, ResultSet *results) {
+  WithCatalog([&](CatalogSession &catalog) {
+    const auto blocks =
+        static_cast<std::int32_t>((logged.dataset.rows + kBlockRows - 1) / kBlockRows);
+    for (std::int32_t block = 0; block < blocks; ++block) {
+      LoggedInputs inputs(catalog, logged.dataset, {block});
+      InputBlock read;
+      inputs.ReadLabels(0, &read);
+      inputs.ReadKeys(0, &read);
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
+      for (std::int64_t i = 0; i < read.rows; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        RowValues row;
+        row.AddBigint(read.first_row + i + 1);
+        if (read.keys[at]) {
+          row.AddText(*read.keys[at]);
+        } else {
+          row.AddNull();
+        }
+        AddTarget(target, read.labels[at], &row);
+        results->Put(row);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace trails::pg
+
+// trails.log_intermediates(model, layers, scheme, source, key, sample)
+TRAILS_PG_FUNCTION(trails_log_intermediates) {
+  using namespace trails::pg;
+  CallPg([] {
+    PreventCommandIfReadOnly("trails.log_intermediates()");
+    PreventCommandDuringRecovery("trails.log_intermediates()");
+  });
+  const LogRequest request = RequestOf(NamedArguments(fcinfo));
+  ResultSet results(fcinfo);
+  for (const LoggedLayer &layer : LogIntermediates(request)) {
+    results.Put(RowValues()
+                    .AddInteger(layer.epoch)
+                    .AddText(layer.layer)
+                    .AddInteger(layer.columns)
+                    .AddBigint(layer.rows)
+                    .AddText(trails::SchemeText(layer.scheme))
+                    .AddBool(layer.stored)
+                    .AddBigint(layer.bytes)
+                    .AddDouble(layer.seconds));
+  }
+  return Datum{0};
+}
+
+// trails.source_changed(model) -> boolean
+TRAILS_PG_FUNCTION(trails_source_changed) {
+  PG_RETURN_BOOL(trails::pg::SourceChanged(trails::pg::TextArgument(fcinfo, 0, "model")));
+}
+
+// trails.logged_rows(model) -> (row_id, key, target)
+TRAILS_PG_FUNCTION(trails_logged_rows) {
+  using namespace trails::pg;
+  const LoggedRow logged = FindLogged(TextArgument(fcinfo, 0, "model"));
+  if (logged.kind != LoggedKind::kModel) {
+    throw trails::Error(trails::ErrorKind::kInvalidArgument,
+                        fmt::format("\"{}\" is no model", logged.name));
+  }
+  const auto model = OpenSnapshot(logged, logged.last_epoch);
+  ResultSet results(fcinfo);
+  PutLoggedRows(logged, model->target, &results);
+  return Datum{0};
+}
