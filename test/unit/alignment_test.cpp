@@ -188,6 +188,15 @@ TEST(Svcca, DoesNotCountDeadUnitsAndRepeatedColumns) {
   EXPECT_NEAR(Svcca(one, layers.y, 1), Svcca(layers.x, layers.y, 1), 1e-7);
 }
 
+// A column that others make up but for its rounding to float holds 1e-15 of their variance beside.
+TEST(Svcca, DoesNotCountWhatRoundingLeaves) {
+  RandomStream random(12);
+  const Matrix y = RandomMatrix(300, 3, &random);
+  Matrix x(300, 4);
+  x << y.leftCols(2), Rounded(y.leftCols(2) * RandomMatrix(2, 2, &random));
+  EXPECT_NEAR(Svcca(x, y, 1), 1, 1e-9);  // 2 directions of x, both in y
+}
+
 TEST(Svcca, OfFewerRowsThanColumns) {
   RandomStream random(6);
   const Matrix x = RandomMatrix(9, 20, &random), y = RandomMatrix(9, 30, &random);

@@ -74,25 +74,42 @@ std::int32_t WidthBucket(double operand, double bound1, double bound2, std::int3
   return static_cast<std::int32_t>(count * (operand - bound1) / (bound2 - bound1) + 1);
 }
 
+void ExpectWidthBuckets(const std::vector<float> &values, float least, float largest,
+                        std::int32_t bins) {
+  Histogram histogram(least, largest, bins);
+  histogram.Add(values);
+  std::vector<std::int64_t> expected(static_cast<std::size_t>(bins));
+  for (const float value : values) {
+    const std::int32_t bucket = WidthBucket(value, least, largest, bins);
+    ++expected[static_cast<std::size_t>(std::clamp(bucket, 1, bins) - 1)];
+  }
+  EXPECT_EQ(Counts(histogram), expected) << bins << " from " << least << " to " << largest;
+}
+
 TEST(Histogram, BinsAsWidthBucketDoes) {
   RandomStream random(1);
   for (const std::int32_t bins : {1, 2, 7, 10, 100, 999, 10'000}) {
-    const double least = static_cast<float>(-3.3), largest = static_cast<float>(5.7);
+    const float least = -3.3F, largest = 5.7F;
     std::vector<float> values;
-    for (int i = 0; i < 3001; ++i)
+    for (int i = 0; i < 3001; ++i) {
       values.push_back(static_cast<float>(9.2 * random.Uniform() - 3.4));
-    // Those at the bounds themselves, where the last bit decides.
+    }
     for (std::int32_t bin = 0; bin <= bins; ++bin) {
-      values.push_back(static_cast<float>(least + (largest - least) * bin / bins));
+      const double bound =
+          least + (static_cast<double>(largest) - static_cast<double>(least)) * bin / bins;
+      values.push_back(static_cast<float>(bound));
     }
-    Histogram histogram(least, largest, bins);
-    histogram.Add(values);
-    std::vector<std::int64_t> expected(static_cast<std::size_t>(bins));
-    for (const float value : values) {
-      const std::int32_t bucket = WidthBucket(value, least, largest, bins);
-      ++expected[static_cast<std::size_t>(std::clamp(bucket, 1, bins) - 1)];
+    ExpectWidthBuckets(values, least, largest, bins);
+  }
+  // Values at the bounds themselves, where the order of the operations decides: 49 * (1 / 49) is
+  // below 1.
+  for (const std::int32_t bins : {49, 98, 103, 1000}) {
+    std::vector<float> values;
+    for (std::int32_t value = -1; value <= bins + 1; ++value) {
+      values.push_back(static_cast<float>(value));
     }
-    EXPECT_EQ(Counts(histogram), expected) << bins;
+    ExpectWidthBuckets(values, 0, static_cast<float>(bins), bins);
+    ExpectWidthBuckets(values, -1, static_cast<float>(bins), 2 * (bins + 1));
   }
 }
 

@@ -25,7 +25,8 @@ class MeasuredRate {
       : seconds_(seconds), samples_(samples) {}
 
   // A sample of `units` units. The first replaces the assumption, the next four are averaged with
-  // it, the later ones weigh kWeight. Nothing happens for no units or a time that is negative.
+  // it, the later ones weigh kWeight. Nothing happens for no units, a time that is negative, or
+  // either not finite.
   void Learn(double seconds, double units) noexcept;
 
   double seconds() const noexcept { return seconds_; }
@@ -83,7 +84,7 @@ inline constexpr double kQueryHalfLife = 7 * 86'400.0;  // seconds
 // whole, within [0, 1]; 0 where reading saves nothing.
 double CountOf(double part_rerun, double part_read, double whole_rerun, double whole_read) noexcept;
 
-// `queries` counted `age_seconds` ago, as they count now.
+// `queries` counted `age_seconds` ago, as they count now; no more than then where that is negative.
 double Decayed(double queries, double age_seconds) noexcept;
 
 }  // namespace trails
