@@ -326,7 +326,7 @@ void GroupWriter::InsertRowBlock(const ColumnGroup &group, std::int32_t block,
 
 GroupReader::GroupReader(CatalogSession &catalog, Shelf shelf, const ColumnGroup &group,
                          std::vector<std::int32_t> blocks)
-    : fetcher_(catalog, shelf), group_(group), blocks_(std::move(blocks)) {
+    : fetcher_(catalog, shelf), shelf_(shelf), group_(group), blocks_(std::move(blocks)) {
   const MemoryScope memory;
   SqlParameters parameters;
   parameters.AddBigint(group.intermediate).AddInteger(group.first_column);
@@ -364,8 +364,11 @@ void GroupReader::Read(std::size_t index, std::span<const std::int32_t> columns,
         fmt::format("block {} of intermediate {} is corrupt", blocks_[index], group_.intermediate),
         fmt::format("Of columns {} to {}: {}: {}", group_.first_column + 1,
                     group_.first_column + group_.columns, error.what(), error.detail()),
-        "What is in the cache is computed again after trails.drop_intermediates and "
-        "trails.log_intermediates.");
+        shelf_ == Shelf::kCache
+            ? "With strategy => 'rerun' it is computed again; trails.drop_intermediates "
+              "takes it away."
+            : "trails.check_store names all that is corrupt; the rows can be logged anew "
+              "after trails.drop_intermediates.");
   }
 }
 

@@ -120,6 +120,7 @@ class GroupReader {
 
  private:
   PartitionFetcher fetcher_;
+  Shelf shelf_;
   ColumnGroup group_;
   std::vector<std::int32_t> blocks_;
   std::vector<StoredPartition> stored_;  // [blocks_]
