@@ -343,6 +343,11 @@ TEST(Chunk, FormsThatDoNotFitTheirBytesAreCorrupt) {
   ExpectCorrupt(ChunkEncoding::kReference, "", 4, 396, base, "reference to another size");
   ExpectCorrupt(ChunkEncoding::kDictionary, std::string("\0ab\0\0", 5), 1, 8, {}, "single bytes");
   ExpectCorrupt(static_cast<ChunkEncoding>(6), raw, 4, 100, {}, "unknown encoding");
+  // Sound, but no shorter than the elements, so that no encoder wrote it: a literal of LZ4.
+  ExpectCorrupt(ChunkEncoding::kLz4,
+                "\x40"
+                "abcd",
+                4, 4, {}, "longer than raw");
   // Two elements of 2 bytes; an index of 8.
   const std::string head("\1aabb", 5);
   const std::string index("\0\1\0\1\1\0\0\1", 8);

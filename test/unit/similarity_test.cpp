@@ -162,12 +162,12 @@ TEST(SimilarityIndex, TakesTheMostAlikeAndOfEqualsTheFirst) {
 }
 
 TEST(SimilarityIndex, ALittleLikenessIsNotEnough) {
-  // Signatures that share exactly one band, a quarter of it, ...: 4 to 32 equal hashes.
+  // The first band is shared by all.
   Signature known{};
   for (std::size_t h = 0; h < known.size(); ++h) known[h] = static_cast<std::uint32_t>(100 + h);
   SimilarityIndex index;
   index.Add(1, known);
-  for (std::size_t equal = 4; equal <= known.size(); equal += 4) {
+  for (std::size_t equal = 4; equal <= known.size(); ++equal) {
     Signature query = known;
     for (std::size_t h = equal; h < query.size(); ++h) query[h] += 1'000;
     EXPECT_EQ(EstimatedSimilarity(known, query), static_cast<double>(equal) / kSignatureHashes);
@@ -178,10 +178,27 @@ TEST(SimilarityIndex, ALittleLikenessIsNotEnough) {
   for (std::size_t h = 0; h < query.size(); h += 4) query[h] += 1'000;
   EXPECT_EQ(EstimatedSimilarity(known, query), 0.75);
   EXPECT_EQ(index.MostAlike(query), std::nullopt);
-  // Equal numbers of another band are not the same band.
-  Signature moved{};
-  for (std::size_t h = 0; h < moved.size(); ++h) moved[h] = known[(h + 4) % known.size()];
-  EXPECT_EQ(index.MostAlike(moved), std::nullopt);
+}
+
+TEST(SimilarityIndex, ABandKeepsItsFirstChunks) {
+  Signature query{};
+  for (std::size_t h = 0; h < query.size(); ++h) query[h] = static_cast<std::uint32_t>(100 + h);
+  // Both share the first four bands with the query and no other; the second is nearer.
+  Signature farther = query;
+  for (std::size_t h = 16; h < farther.size(); ++h) farther[h] += 1'000;
+  Signature nearer = query;
+  for (std::size_t h = 16; h < nearer.size(); h += 4) nearer[h] += 2'000;
+  SimilarityIndex index;
+  for (std::size_t i = 1; i < SimilarityIndex::kBandChunks; ++i) {
+    index.Add(static_cast<std::int64_t>(i), farther);
+  }
+  EXPECT_EQ(index.MostAlike(query), 1);
+  SimilarityIndex full = index;
+  index.Add(100, nearer);
+  EXPECT_EQ(index.MostAlike(query), 100);
+  full.Add(99, farther);
+  full.Add(100, nearer);
+  EXPECT_EQ(full.MostAlike(query), 1);
 }
 
 TEST(SimilarityIndex, ManyEqualChunksAreFoundByTheirFirst) {
