@@ -54,6 +54,7 @@ TEST(MeasuredRate, LearnsNothingFromNothing) {
   rate.Learn(kNaN, 1);
   rate.Learn(1, kNaN);
   rate.Learn(kInfinity, 1);
+  rate.Learn(1, kInfinity);
   EXPECT_EQ(rate.seconds(), 3);
   EXPECT_EQ(rate.samples(), 2);
   rate.Learn(0, 1);  // below the clock's resolution: a sample like any other

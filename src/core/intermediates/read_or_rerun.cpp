@@ -20,10 +20,8 @@ static_assert(kStrategyWords[static_cast<std::size_t>(Strategy::kRerun)] == "rer
 }  // namespace
 
 void MeasuredRate::Learn(double seconds, double units) noexcept {
-  // Written so that NaN is refused too.
-  if (!(seconds >= 0 && units > 0)) return;
+  if (!std::isfinite(seconds) || !std::isfinite(units) || seconds < 0 || units <= 0) return;
   const double sample = seconds / units;
-  if (!std::isfinite(sample)) return;
   const double weight = std::max(kWeight, 1 / static_cast<double>(samples_ + 1));
   seconds_ += weight * (sample - seconds_);
   ++samples_;
