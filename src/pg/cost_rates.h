@@ -17,7 +17,8 @@ namespace trails::pg {
 // The rates as this session knows them; its first call looks into trails.cost_rate.
 const CostRates &CurrentRates(CatalogSession &catalog);
 
-// What was measured of one READ: work, and the wall time of fetching and of decoding.
+// What was measured of one READ: work, and the wall time of fetching slices and of all else:
+// decompressing and decoding.
 void LearnRead(const ReadWork &work, double fetch_seconds, double decode_seconds);
 
 // What was measured of one RERUN: wall time of reading its input blocks; and time of the passes,

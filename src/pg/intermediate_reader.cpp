@@ -47,8 +47,10 @@ class StoredColumns {
 
   // Writes the chosen rows of the block to their columns of values [all columns, rows].
   void Read(std::size_t index, std::span<const std::int32_t> rows, float *values) {
-    reader_.Read(index, columns_, elements_.data());
+    // All but fetching: decompressing too.
+    const double fetched_before = reader_.fetch_seconds();
     const auto start = std::chrono::steady_clock::now();
+    reader_.Read(index, columns_, elements_.data());
     const std::int64_t block_rows = query_.rows.block_rows(index);
     const auto chosen = static_cast<std::int64_t>(rows.size());
     for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -65,7 +67,8 @@ class StoredColumns {
     }
     values_ += block_rows * static_cast<std::int64_t>(columns_.size());
     decode_seconds_ +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() -
+        (reader_.fetch_seconds() - fetched_before);
   }
 
   void Learn() const {
@@ -248,6 +251,23 @@ void CountAll(CatalogSession &catalog, const std::vector<CheckedQuery> &queries)
   }
 }
 
+// Makes the statistics of the layers, epoch by epoch, and calls use(catalog, model, layers).
+template <typename Use>
+void ForEachEpoch(const LoggedRow &logged, const std::vector<IntermediateRow> &layers, Use use) {
+  std::map<std::int32_t, std::vector<IntermediateRow>> by_epoch;
+  for (const IntermediateRow &layer : layers) by_epoch[layer.epoch].push_back(layer);
+  for (const auto &[epoch, rows] : by_epoch) {
+    const std::shared_ptr<const Model> model = OpenSnapshot(logged, epoch);
+    std::vector<LayerToStore> described = DescribeLayers(*model, rows);
+    WithCatalog([&](CatalogSession &catalog) {
+      const FreshSnapshot snapshot;
+      FillStatistics(catalog, logged, model, &described);
+      use(catalog, model, described);
+      KeepRates(catalog);
+    });
+  }
+}
+
 std::vector<std::int32_t> AllGroups(std::int32_t columns) {
   std::vector<std::int32_t> groups;
   for (std::int32_t first = 0; first < columns; first += kPartitionColumns) {
@@ -310,26 +330,22 @@ std::shared_ptr<const LayerStatistics> ReadStatistics(const LoggedRow &logged,
   return layers.front().statistics;
 }
 
+void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> &layers) {
+  ForEachEpoch(logged, layers, [](CatalogSession &, const auto &, std::vector<LayerToStore> &) {});
+}
+
 void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
                        bool store) {
-  std::map<std::int32_t, std::vector<IntermediateRow>> by_epoch;
-  for (const IntermediateRow &layer : layers) by_epoch[layer.epoch].push_back(layer);
-  for (const auto &[epoch, rows] : by_epoch) {
-    const std::shared_ptr<const Model> model = OpenSnapshot(logged, epoch);
-    std::vector<LayerToStore> described = DescribeLayers(*model, rows);
-    WithCatalog([&](CatalogSession &catalog) {
-      const FreshSnapshot snapshot;
-      FillStatistics(catalog, logged, model, &described);
-      if (store || GammaMin() == 0) {
-        for (LayerToStore &layer : described) {
-          layer.groups =
-              AllGroups(StoredShape(layer.intermediate.scheme, layer.intermediate.shape).columns());
-        }
-        (void)StoreGroups(catalog, logged, model, kForAnyRoom, std::move(described));
-      }
-      KeepRates(catalog);
-    });
-  }
+  ForEachEpoch(logged, layers,
+               [&](CatalogSession &catalog, const std::shared_ptr<const Model> &model,
+                   std::vector<LayerToStore> &described) {
+                 if (!store && GammaMin() != 0) return;
+                 for (LayerToStore &layer : described) {
+                   const IntermediateRow &row = layer.intermediate;
+                   layer.groups = AllGroups(StoredShape(row.scheme, row.shape).columns());
+                 }
+                 (void)StoreGroups(catalog, logged, model, kForAnyRoom, std::move(described));
+               });
 }
 
 }  // namespace trails::pg

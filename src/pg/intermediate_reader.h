@@ -88,6 +88,9 @@ struct LayerStatistics {
 std::shared_ptr<const LayerStatistics> ReadStatistics(const LoggedRow &logged,
                                                       const IntermediateRow &intermediate);
 
+// Makes the statistics of several layers that have none yet, in one pass an epoch.
+void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> &layers);
+
 // Makes statistics of several layers in one pass an epoch, and stores the layers too where
 // gamma_min is 0 or `store`, in a second one. Layers that have them already take no time.
 void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,

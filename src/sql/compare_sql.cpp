@@ -207,7 +207,7 @@ TRAILS_PG_FUNCTION(trails_model_rules) {
   const std::vector<IntermediateRow> rows = ListIntermediates(logged, EpochArgument(args));
   const auto model = OpenSnapshot(logged, rows.front().epoch);
   const std::vector<trails::Layer> layers = trails::LayersOf(*model);
-  MaterialiseLayers(logged, rows, false);  // what is missing, in one pass
+  MakeStatistics(logged, rows);
   ResultSet results(fcinfo);
   for (const IntermediateRow &row : rows) {
     const auto statistics = ReadStatistics(logged, row);
