@@ -42,10 +42,10 @@ FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE relnamespace = 'trails'::regnamespace AND relkind IN ('r', 'v')
       AND col_description(c.oid, a.attnum) IS NULL;
 
--- what pg_dump would leave out (nothing): every table and every identity sequence is marked
+-- what pg_dump would leave out (nothing but the cache): every table and every sequence is marked
 SELECT c.oid::regclass AS not_dumped
 FROM pg_class AS c
-WHERE relnamespace = 'trails'::regnamespace AND relkind IN ('r', 'S')
+WHERE relnamespace = 'trails'::regnamespace AND relkind IN ('r', 'S') AND relpersistence = 'p'
       AND c.oid <> ALL (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'trails');
 
 SELECT name, kind, widths, min_layers, max_layers, owner FROM trails.search_space ORDER BY space_id;
