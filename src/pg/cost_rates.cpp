@@ -1,7 +1,9 @@
 #include "pg/cost_rates.h"
 
+#include <algorithm>
 #include <cmath>
-#include <string_view>
+#include <initializer_list>
+#include <string>
 
 #include "pg/advisory_lock.h"
 #include "pg/fresh_snapshot.h"
@@ -44,16 +46,21 @@ Session &TheSession() {
   return session;
 }
 
-// Of two parts whose time was measured together, the one that is expected to have taken more
-// learns, with the other one's expected time taken off.
-void LearnTwo(double seconds, MeasuredRate *a, double a_units, MeasuredRate *b, double b_units) {
-  const double a_expected = a->seconds() * a_units;
-  const double b_expected = b->seconds() * b_units;
-  if (a_expected >= b_expected) {
-    a->Learn(seconds - b_expected, a_units);
-  } else {
-    b->Learn(seconds - a_expected, b_units);
-  }
+struct Part {
+  MeasuredRate *rate;
+  double units;
+};
+
+// Of parts whose time was measured together, the one that is expected to have taken most learns,
+// with what the others are expected to have taken off.
+void LearnLargest(double seconds, std::initializer_list<Part> parts) {
+  const auto expected = [](const Part &part) { return part.rate->seconds() * part.units; };
+  const Part *const largest =
+      std::max_element(parts.begin(), parts.end(),
+                       [&](const Part &a, const Part &b) { return expected(a) < expected(b); });
+  double others = 0;
+  for (const Part &part : parts) others += &part == largest ? 0 : expected(part);
+  largest->rate->Learn(seconds - others, largest->units);
 }
 
 }  // namespace
@@ -76,20 +83,17 @@ const CostRates &CurrentRates(CatalogSession &catalog) {
   return session.rates;
 }
 
-void LearnRead(const ReadWork &work, double fetch_seconds, double decode_seconds) {
+void LearnRead(const ReadWork &work, double seconds) {
   Session &session = TheSession();
   if (!session.has_read) {
     session.has_read = true;
     return;
   }
+  if (work.slices < kLeastSlices) return;
   CostRates &rates = session.rates;
-  if (work.slices >= kLeastSlices) {
-    LearnTwo(fetch_seconds, &rates.slice, static_cast<double>(work.slices), &rates.byte,
-             static_cast<double>(work.bytes));
-  }
-  if (work.values >= kLeastValues) {
-    rates.decoded_value.Learn(decode_seconds, static_cast<double>(work.values));
-  }
+  LearnLargest(seconds, {{&rates.slice, static_cast<double>(work.slices)},
+                         {&rates.byte, static_cast<double>(work.bytes)},
+                         {&rates.decoded_value, static_cast<double>(work.values)}});
 }
 
 void LearnRerun(const RerunWork &work, double input_seconds, double pass_seconds) {
@@ -101,8 +105,8 @@ void LearnRerun(const RerunWork &work, double input_seconds, double pass_seconds
   CostRates &rates = session.rates;
   rates.input_block.Learn(input_seconds, static_cast<double>(work.blocks));
   if (work.flops >= kLeastFlops || work.values >= kLeastValues) {
-    LearnTwo(pass_seconds, &rates.flop, work.flops, &rates.given_value,
-             static_cast<double>(work.values));
+    LearnLargest(pass_seconds, {{&rates.flop, work.flops},
+                                {&rates.given_value, static_cast<double>(work.values)}});
   }
 }
 

@@ -17,9 +17,9 @@ namespace trails::pg {
 // The rates as this session knows them; its first call looks into trails.cost_rate.
 const CostRates &CurrentRates(CatalogSession &catalog);
 
-// What was measured of one READ: work, and the wall time of fetching slices and of all else:
-// decompressing and decoding.
-void LearnRead(const ReadWork &work, double fetch_seconds, double decode_seconds);
+// What was measured of one READ: its work, and the wall time of fetching, decompressing and
+// decoding. Of slices, bytes and values those learn that took most.
+void LearnRead(const ReadWork &work, double seconds);
 
 // What was measured of one RERUN: wall time of reading its input blocks; and time of the passes,
 // summed over the threads that ran them.

@@ -35,7 +35,8 @@ class StoredColumns {
         reader_(catalog, Shelf::kCache,
                 {query.query.intermediate.intermediate_id, group.first_column, group.group_columns},
                 query.rows.blocks()),
-        out_(out) {
+        out_(out),
+        work_(group.read) {
     for (const std::int32_t column : query.ColumnsOf(group)) {
       columns_.push_back(column - group.first_column);
       if (statistics != nullptr) {
@@ -47,8 +48,6 @@ class StoredColumns {
 
   // Writes the chosen rows of the block to their columns of values [all columns, rows].
   void Read(std::size_t index, std::span<const std::int32_t> rows, float *values) {
-    // All but fetching: decompressing too.
-    const double fetched_before = reader_.fetch_seconds();
     const auto start = std::chrono::steady_clock::now();
     reader_.Read(index, columns_, elements_.data());
     const std::int64_t block_rows = query_.rows.block_rows(index);
@@ -65,17 +64,11 @@ class StoredColumns {
         out[row] = decoded_[static_cast<std::size_t>(rows[row])];
       }
     }
-    values_ += block_rows * static_cast<std::int64_t>(columns_.size());
-    decode_seconds_ +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() -
-        (reader_.fetch_seconds() - fetched_before);
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  void Learn() const {
-    ReadWork work = reader_.work();
-    work.values = values_;
-    LearnRead(work, reader_.fetch_seconds(), decode_seconds_);
-  }
+  // As the plan counts: what it foretells by.
+  void Learn() const { LearnRead(work_, seconds_); }
 
  private:
   void Decode(std::size_t index, std::size_t column, std::span<float> values) {
@@ -102,12 +95,12 @@ class StoredColumns {
   const CheckedQuery &query_;
   GroupReader reader_;
   std::int64_t out_;
+  ReadWork work_;
   std::vector<std::int32_t> columns_;  // of the group
   std::vector<const Quantiser *> quantisers_;
   std::vector<std::string> elements_;
   std::vector<float> decoded_;
-  std::int64_t values_ = 0;
-  double decode_seconds_ = 0;
+  double seconds_ = 0;
 };
 
 // The columns of all queries that one run of one model gives.

@@ -52,18 +52,27 @@ const std::vector<std::int64_t> &RowsInside(const IntermediateQuery &query) {
 // partition_fetch.cpp.
 constexpr double kWorthSkipping = 16'384;
 
-// Slices of one block, whose directory is one; with half of the columns all of it is.
-std::int64_t SlicesOf(std::span<const std::int32_t> columns, std::int32_t group_columns,
-                      double column_bytes) {
+// What is fetched of one block: slices, of which the directory is one, and payloads, those between
+// that are fetched along counted too.
+struct Fetched {
+  std::int64_t slices = 1;
+  std::int64_t columns = 0;
+};
+
+Fetched FetchedOf(std::span<const std::int32_t> columns, std::int32_t group_columns,
+                  double column_bytes) {
   if (2 * static_cast<std::int32_t>(columns.size()) >= group_columns ||
       column_bytes * group_columns <= kWorthSkipping) {
-    return 1;
+    return {1, group_columns};
   }
-  std::int64_t slices = 2;
+  Fetched fetched{2, 1};
   for (std::size_t i = 1; i < columns.size(); ++i) {
-    if ((columns[i] - columns[i - 1] - 1) * column_bytes > kWorthSkipping) ++slices;
+    const std::int32_t step = columns[i] - columns[i - 1];
+    const bool is_near = (step - 1) * column_bytes <= kWorthSkipping;
+    fetched.slices += is_near ? 0 : 1;
+    fetched.columns += is_near ? step : 1;
   }
-  return slices;
+  return fetched;
 }
 
 ReadWork WorkOfRead(const CheckedQuery &query, const GroupPlan &group, std::int64_t bytes) {
@@ -72,15 +81,13 @@ ReadWork WorkOfRead(const CheckedQuery &query, const GroupPlan &group, std::int6
   for (std::size_t i = 0; i < query.rows.blocks().size(); ++i) {
     block_rows += query.rows.block_rows(i);
   }
-  const double share = static_cast<double>(block_rows) /
-                       static_cast<double>(std::max<std::int64_t>(query.rows.all_rows(), 1)) *
-                       static_cast<double>(group.columns) /
-                       static_cast<double>(group.group_columns);
-  ReadWork work;
   const double column_bytes =
       static_cast<double>(bytes) / std::max(query.rows.all_blocks(), 1) / group.group_columns;
-  work.slices = blocks * SlicesOf(query.ColumnsOf(group), group.group_columns, column_bytes);
-  work.bytes = static_cast<std::int64_t>(share * static_cast<double>(bytes));
+  const Fetched fetched = FetchedOf(query.ColumnsOf(group), group.group_columns, column_bytes);
+  ReadWork work;
+  work.slices = blocks * fetched.slices;
+  work.bytes =
+      static_cast<std::int64_t>(static_cast<double>(blocks * fetched.columns) * column_bytes);
   work.values = block_rows * group.columns;
   return work;
 }
