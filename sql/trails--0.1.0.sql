@@ -364,7 +364,8 @@ CREATE TABLE trails.partition (
     needs        bigint[] NOT NULL
 );
 ALTER TABLE trails.partition ALTER COLUMN bytes SET STORAGE EXTERNAL;
-CREATE INDEX partition_needs ON trails.partition USING gin (needs) WHERE needs <> '{}';
+CREATE INDEX partition_needs ON trails.partition USING gin (needs) WITH (fastupdate = off)
+    WHERE needs <> '{}';
 COMMENT ON TABLE trails.partition IS 'the durable shelf: column chunks of 1,000 rows and at most 256 columns, of what cannot be computed again';
 COMMENT ON COLUMN trails.partition.partition_id IS 'number of the partition, on either shelf';
 COMMENT ON COLUMN trails.partition.columns IS 'columns';
@@ -404,7 +405,8 @@ CREATE UNLOGGED TABLE trails.cached_partition (
     needs        bigint[] NOT NULL
 );
 ALTER TABLE trails.cached_partition ALTER COLUMN bytes SET STORAGE EXTERNAL;
-CREATE INDEX cached_partition_needs ON trails.cached_partition USING gin (needs) WHERE needs <> '{}';
+CREATE INDEX cached_partition_needs ON trails.cached_partition USING gin (needs) WITH (fastupdate = off)
+    WHERE needs <> '{}';
 COMMENT ON TABLE trails.cached_partition IS 'the cache: as trails.partition, of what can be computed again';
 COMMENT ON COLUMN trails.cached_partition.partition_id IS 'number of the partition, on either shelf';
 COMMENT ON COLUMN trails.cached_partition.columns IS 'columns';

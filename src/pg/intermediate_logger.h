@@ -46,7 +46,7 @@ struct LoggedLayer {
 // have, or when the relation that it was trained on is gone; Error(kDuplicateObject) with a HINT
 // for another source, key or sample than the rows that are logged have; Error(kBadData) for a
 // source without rows; Error(kNotSupported) under row security; Error(kInvalidArgument) for a
-// scheme that does not fit a layer; what ScanInputRows and MaterialiseLayers throw. Cost: some 4 us
+// scheme that does not fit a layer; what ScanInputRows and MaterialiseLayers throw. Cost: some 2 us
 // a row, and a pass over the layers named.
 std::vector<LoggedLayer> LogIntermediates(const LogRequest &request);
 

@@ -80,11 +80,6 @@ constexpr CatalogRule kRules[] = {
      "SELECT intermediate_id, NULL, first_column + 1, NULL, 'Its intermediate is gone; "
      "trails.collect_garbage deletes it.' FROM trails.cached_statistics AS s WHERE NOT EXISTS "
      "(SELECT FROM trails.intermediate AS i WHERE i.intermediate_id = s.intermediate_id)"},
-    {"query count of nothing", "cache",
-     "SELECT DISTINCT intermediate_id, NULL::integer, first_column + 1, NULL::bigint, 'Its "
-     "intermediate is gone; trails.collect_garbage deletes it.' FROM trails.query_count AS q "
-     "WHERE NOT EXISTS (SELECT FROM trails.intermediate AS i "
-     "WHERE i.intermediate_id = q.intermediate_id)"},
     {"data set without rows", "catalog",
      "SELECT d.intermediate_id, NULL, g.first + 1, NULL, format('Data set %s has none of columns "
      "%s to %s.', d.dataset_id, g.first + 1, g.first + $2) FROM trails.dataset AS d, "
