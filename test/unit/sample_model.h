@@ -98,7 +98,8 @@ inline Network SampleNetwork(const Model &model, const std::vector<std::int32_t>
       inputs = units;
     }
     for (const std::int32_t units : hidden) {
-      network.architecture += (network.architecture.empty() ? "" : "-") + std::to_string(units);
+      if (!network.architecture.empty()) network.architecture += '-';
+      network.architecture += std::to_string(units);
     }
   }
   network.table = SampleNumbers(

@@ -6,6 +6,7 @@
 #include <bit>
 #include <limits>
 
+#include "core/intermediates/chunk.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -83,6 +84,22 @@ TEST(StatisticsBytes, EveryChangedByteIsSeen) {
     std::string changed = bytes;
     changed[i] = static_cast<char>(changed[i] ^ 0x40);
     EXPECT_THROW(ReadStatisticsBytes(scheme, 2, changed), Error) << "byte " << i;
+  }
+}
+
+// Sealed anew, so that it is the version that is refused and not the checksum.
+TEST(StatisticsBytes, VersionsThatNobodyWroteAreRefused) {
+  const Scheme scheme = ParseScheme("f16");
+  const std::string sound = WriteStatistics(scheme, GroupOf(scheme, 1));
+  constexpr std::size_t kVersionAt = 4;
+  ASSERT_EQ(sound.substr(kVersionAt, 2), std::string("\1\0", 2));
+  for (const char version : {'\0', '\2'}) {
+    std::string bytes = sound.substr(0, sound.size() - sizeof(std::uint32_t));
+    bytes[kVersionAt] = version;
+    const std::uint32_t checksum = Crc32c(bytes);
+    bytes.append(reinterpret_cast<const char *>(&checksum), sizeof(checksum));
+    EXPECT_THROW(ReadStatisticsBytes(scheme, 1, bytes), Error);
+    EXPECT_THROW(PeekCost(std::string_view(bytes).substr(0, kStatisticsHeaderBytes)), Error);
   }
 }
 

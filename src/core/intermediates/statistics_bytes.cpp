@@ -85,7 +85,7 @@ Header TakeHeader(std::string_view *from) {
   if (!from->starts_with(kMagic)) ThrowCorrupt("They do not begin as statistics do.");
   from->remove_prefix(kMagic.size());
   const auto version = Take<std::uint16_t>(from);
-  if (version > kVersion) {
+  if (version == 0 || version > kVersion) {
     ThrowCorrupt(fmt::format("They have version {}, this build reads {}.", version, kVersion));
   }
   Header header;
