@@ -81,6 +81,29 @@ void RequireModel(const LoggedRow &logged) {
               "Only the layers of a model can be run again.");
 }
 
+// A checksum tells that bytes are those that were written, not that a model can use them: an id
+// outside its embedding table would be read from elsewhere.
+void CheckIds(const InputBlock &block, std::int32_t table_rows, const std::string &model) {
+  const auto unknown = [=](std::int32_t id) { return id < 0 || id >= table_rows; };
+  if (std::none_of(block.ids.begin(), block.ids.end(), unknown)) return;
+  throw Error(ErrorKind::kCorruptData, "logged rows have an id that their model does not know",
+              fmt::format("It is in rows {} to {} of model \"{}\".", block.first_row + 1,
+                          block.first_row + block.rows, model),
+              "Drop what was logged of the model, and log it again.");
+}
+
+void CheckColumns(const Model &model, const LoggedInputs &inputs, const std::string &name) {
+  if (inputs.categorical() == model.fields.categorical() &&
+      inputs.numeric() == model.fields.numeric()) {
+    return;
+  }
+  throw Error(ErrorKind::kCorruptData, "logged rows have other columns than their model",
+              fmt::format("They are {} ids and {} numbers; model \"{}\" has {} and {}.",
+                          inputs.categorical(), inputs.numeric(), name, model.fields.categorical(),
+                          model.fields.numeric()),
+              "Drop what was logged of the model, and log it again.");
+}
+
 }  // namespace
 
 double LayerRerun::FlopsPerRow(const std::vector<Layer> &layers,
@@ -113,7 +136,9 @@ LayerRerun::LayerRerun(CatalogSession &catalog, const LoggedRow &logged,
       pass_(PassOf(model_)),
       asked_(std::move(layers)),
       choice_(choice),
+      model_name_(logged.name),
       reader_(catalog, logged.dataset, choice.blocks()) {
+  CheckColumns(*model_, reader_, model_name_);
   std::vector<std::size_t> indices;
   for (const RerunLayer &layer : asked_) {
     indices.push_back(layer.layer);
@@ -144,6 +169,7 @@ void LayerRerun::ReadInputs(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto start = std::chrono::steady_clock::now();
     reader_.Read(next_ + i, &read_);
+    CheckIds(read_, model_->fields.table_rows, model_name_);
     input_seconds_ += SecondsSince(start);
     ++work_.blocks;
     RerunBlock block;

@@ -54,8 +54,9 @@ class LayerRerun {
   // Threads that so many operations are shared out to: 1 where waking others takes longer.
   static std::int32_t ThreadsFor(double flops) noexcept;
 
-  // `choice` must outlive it. Throws Error(kNotSupported) where `logged` is no model; what
-  // LoggedInputs throws. Cost: a copy of the weights, unless the session ran this model lately.
+  // `choice` must outlive it. Throws Error(kNotSupported) where `logged` is no model;
+  // Error(kCorruptData) where the logged rows do not fit it; what LoggedInputs throws. Cost: a copy
+  // of the weights, unless the session ran this model lately.
   LayerRerun(CatalogSession &catalog, const LoggedRow &logged, std::shared_ptr<const Model> model,
              std::vector<RerunLayer> layers, const RowChoice &choice);
 
@@ -97,6 +98,7 @@ class LayerRerun {
   std::int64_t columns_ = 0;
   double flops_per_row_ = 0;
   const RowChoice &choice_;
+  std::string model_name_;  // for messages
   LoggedInputs reader_;
   std::size_t batch_blocks_ = 1;
   std::size_t next_ = 0;  // into choice_.blocks()
