@@ -28,7 +28,7 @@ trained_model() {
   model=mistique_$1
   dropped_model "$model"
   # shellcheck disable=SC2154  # tables.sh sets target and arguments
-  PGOPTIONS='-c client_min_messages=warning' ask "SELECT FROM trails.train('$source', '$target', '$2',
+  PGOPTIONS='-c client_min_messages=error' ask "SELECT FROM trails.train('$source', '$target', '$2',
     epochs => $3, split => 'split'$arguments, seed => 1, model_name => '$model'$options)" >/dev/null
 }
 
@@ -77,3 +77,34 @@ layers_of() {
 
 # megabytes BYTES: with one digit.
 megabytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f", bytes / 1e6 }'; }
+
+# made_maps ROWS: the table mistique_map of so many rows with 16 maps of 16 x 16 cells after ReLU: a
+# wave of its own in each, the same ones whenever they are made. Neighbouring cells are alike, as
+# those of a convolution are, and rows with one remainder of ten have waves of one family.
+made_maps() {
+  PGOPTIONS='-c client_min_messages=warning' ask "DROP TABLE IF EXISTS mistique_map" \
+    "CREATE TABLE mistique_map AS
+     SELECT row_id, array_agg(greatest(0, cos(0.3 * x * fast + phase) + cos(0.25 * y * slow + turn)
+                                          - 0.4)::real ORDER BY channel, y, x) AS cells
+     FROM (SELECT row_id, channel,
+                  1 + abs(hashint8extended(row_id % 10 * 16 + channel, 1) % 1000) / 1000.0::float8 AS fast,
+                  1 + abs(hashint8extended(row_id % 10 * 16 + channel, 2) % 1000) / 1000.0::float8 AS slow,
+                  abs(hashint8extended(row_id * 16 + channel, 3) % 1000) / 800.0::float8 AS phase,
+                  abs(hashint8extended(row_id * 16 + channel, 4) % 1000) / 800.0::float8 AS turn
+           FROM generate_series(1, $1) AS row_id, generate_series(0, 15) AS channel) AS wave,
+          generate_series(0, 15) AS y, generate_series(0, 15) AS x
+     GROUP BY row_id" >/dev/null
+}
+
+# logged_maps NAME SCHEME ROWS: logs mistique_map's first ROWS rows as a layer that is called as its
+# scheme is, in batches of 1,000 rows.
+logged_maps() {
+  local first
+  for ((first = 1; first <= $3; first += 1000)); do
+    ask "SELECT trails.log_intermediate('$1', '$2',
+           array_agg(DISTINCT row_id), array_agg(cell ORDER BY row_id, position),
+           shape => '{16,16,16}', scheme => '$2')
+         FROM mistique_map, unnest(cells) WITH ORDINALITY AS u(cell, position)
+         WHERE row_id BETWEEN $first AND least($3, $first + 999)" >/dev/null
+  done
+}
