@@ -108,7 +108,7 @@ CREATE TABLE trails.step (
 COMMENT ON TABLE trails.step IS 'the steps of a run, planned beside actual';
 COMMENT ON COLUMN trails.step.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.step.number IS 'position within the run, from 0';
-COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
+COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing, logging';
 COMMENT ON COLUMN trails.step.models IS 'candidates scored or trained in it; NULL where none are or were, as in a step that was planned and not reached';
 COMMENT ON COLUMN trails.step.epochs IS 'that one of them has behind it at its end, on average; NULL where none is or was trained';
 COMMENT ON COLUMN trails.step.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
@@ -307,6 +307,7 @@ COMMENT ON COLUMN trails.logged.created_at IS 'when it was logged first';
 CREATE TABLE trails.snapshot (
     logged_id  bigint           NOT NULL,
     epoch      integer          NOT NULL,
+    passes     double precision,
     train_loss double precision,
     valid      double precision,
     bytes      bigint           NOT NULL,
@@ -314,8 +315,9 @@ CREATE TABLE trails.snapshot (
 );
 COMMENT ON TABLE trails.snapshot IS 'epochs whose parameters are kept, so that every layer can be computed again';
 COMMENT ON COLUMN trails.snapshot.logged_id IS 'what was logged';
-COMMENT ON COLUMN trails.snapshot.epoch IS 'passes over the training rows; of the model that was kept the last logged one, or 0 where none was logged';
-COMMENT ON COLUMN trails.snapshot.train_loss IS 'mean training loss of the epoch; NULL where it is not known';
+COMMENT ON COLUMN trails.snapshot.epoch IS 'number of the epoch: 0 for the model that was kept, then those of its training that were logged, in their order';
+COMMENT ON COLUMN trails.snapshot.passes IS 'passes over the training rows that were behind it; NULL for epoch 0';
+COMMENT ON COLUMN trails.snapshot.train_loss IS 'mean training loss since the logged epoch before; NULL for epoch 0';
 COMMENT ON COLUMN trails.snapshot.valid IS 'metric on the validation rows; NULL where it is not known';
 COMMENT ON COLUMN trails.snapshot.bytes IS 'size of its parameters; 0 where they are the model''s own';
 
@@ -347,7 +349,7 @@ CREATE TABLE trails.intermediate (
 COMMENT ON TABLE trails.intermediate IS 'layers, stages and encoded rows: what has columns and rows and can be stored';
 COMMENT ON COLUMN trails.intermediate.intermediate_id IS 'number of the intermediate; another scheme makes another number';
 COMMENT ON COLUMN trails.intermediate.logged_id IS 'what was logged; NULL for the encoded rows of a data set';
-COMMENT ON COLUMN trails.intermediate.epoch IS 'epoch whose parameters it is computed with';
+COMMENT ON COLUMN trails.intermediate.epoch IS 'epoch whose parameters it is computed with, in trails.snapshot; 0 for the model that was kept';
 COMMENT ON COLUMN trails.intermediate.layer IS 'layer of a model, or stage of a pipeline';
 COMMENT ON COLUMN trails.intermediate.position IS 'position in the pass that computes it, from 0';
 COMMENT ON COLUMN trails.intermediate.shape IS 'channels, height and width as computed; their product is the number of columns';
@@ -650,7 +652,7 @@ COMMENT ON VIEW trails.intermediates IS 'layers that the caller logged and can a
 COMMENT ON COLUMN trails.intermediates.model IS 'name to ask by';
 COMMENT ON COLUMN trails.intermediates.owner IS 'role that logged it';
 COMMENT ON COLUMN trails.intermediates.kind IS 'model, pipeline or foreign';
-COMMENT ON COLUMN trails.intermediates.epoch IS 'epoch whose parameters it is computed with';
+COMMENT ON COLUMN trails.intermediates.epoch IS 'epoch whose parameters it is computed with, in trails.snapshot; 0, the default of every query, for the model that was kept';
 COMMENT ON COLUMN trails.intermediates.layer IS 'layer of a model, or stage of a pipeline';
 COMMENT ON COLUMN trails.intermediates.shape IS 'channels, height and width as computed';
 COMMENT ON COLUMN trails.intermediates.columns IS 'columns as computed: the product of the shape';
@@ -924,13 +926,14 @@ COMMENT ON FUNCTION trails.revoke_model IS 'takes back what grant_model gave';
 -- Intermediates: logging and upkeep
 
 CREATE FUNCTION trails.log_intermediates(
-    model text, layers text[] DEFAULT NULL, scheme text DEFAULT NULL,
-    source regclass DEFAULT NULL, key name DEFAULT NULL, sample bigint DEFAULT NULL)
+    model text, epochs integer[] DEFAULT NULL, layers text[] DEFAULT NULL,
+    scheme text DEFAULT NULL, source regclass DEFAULT NULL, key name DEFAULT NULL,
+    sample bigint DEFAULT NULL)
 RETURNS TABLE (epoch integer, layer text, columns integer, rows bigint, scheme text,
                stored boolean, bytes bigint, seconds double precision)
 AS 'MODULE_PATHNAME', 'trails_log_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.log_intermediates IS
-'keeps the encoded rows of a relation, so that every layer of a model can be asked for; makes the statistics of the layers named (all of them by default)';
+'keeps the encoded rows of a relation, so that every layer of a model can be asked for; makes the statistics of the layers named at the epochs named (all of them by default); epochs of a training are logged by option log of trails.train';
 
 CREATE FUNCTION trails.drop_intermediates(model text) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_drop_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -1126,7 +1129,7 @@ RETURNS TABLE (layer text, parameters bigint, l2 double precision, relative_l2 d
                cosine double precision, cka double precision, changed double precision)
 AS 'MODULE_PATHNAME', 'trails_epoch_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.epoch_diff IS
-'what changed between two logged epochs, layer by layer: how far its parameters moved, how alike its values are (over at most 8,192 rows), and for the prediction the share of rows whose class, or number, is another';
+'what changed between two logged epochs (0 is the model that was kept), layer by layer: how far its parameters moved, how alike its values are (over at most 8,192 rows), and for the prediction the share of rows whose class, or number, is another';
 
 CREATE FUNCTION trails.model_rules(model text, epoch integer DEFAULT NULL)
 RETURNS TABLE (rule text, layer text, columns bigint, detail text)

@@ -1,13 +1,14 @@
 // The arguments of the SQL functions that read a relation and judge candidates on it.
 //
-// May touch: src/core/space, src/core/data, include/trails, PostgreSQL headers (through
-// bridge.h). Never Torch.
+// May touch: src/core/space, src/core/data, src/core/intermediates, include/trails, PostgreSQL
+// headers (through bridge.h). Never Torch.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/intermediates/scheme.h"
 #include "pg/arguments.h"
 #include "pg/row_reader.h"
 #include "trails/options.h"
@@ -20,6 +21,8 @@ struct SourceCall {
   SelectionOptions options;          // but for the space, the memory limit and past runs
   std::optional<std::string> space;  // name of a search space; none where candidates are given
   bool history = true;               // learn from past runs
+  bool log = false;                  // log the model; its epochs too with options.snapshot_every
+  std::optional<Scheme> log_scheme;  // of its layers; none: trails.intermediate_scheme
 };
 
 // The arguments of trails.model_selection and trails.plan.

@@ -7,11 +7,13 @@ extern "C" {
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <iterator>
 
 #include "core/space/candidate.h"
 #include "pg/bulk_insert.h"
 #include "pg/catalog_session.h"
+#include "pg/model_logger.h"
 #include "pg/run_row.h"
 
 namespace trails::pg {
@@ -123,6 +125,9 @@ void StoreSteps(CatalogSession &catalog, const RunRecord &record, const StoredPa
   static constexpr const char *kColumns[] = {"run_id", "number",          "step",   "models",
                                              "epochs", "planned_seconds", "seconds"};
   steps.push_back({"storing", 0, 0, record.planned_storing_seconds, stored.storing_seconds});
+  if (record.log) {
+    steps.push_back({"logging", 0, 0, record.log->planned_seconds, stored.logging_seconds});
+  }
   const StepRows source{stored.run.run_id, steps.data()};
   InsertRows(catalog,
              {"step", kColumns, std::size(kColumns), std::ssize(steps), FillStep, &source});
@@ -172,19 +177,55 @@ std::int64_t StoreModel(CatalogSession &catalog, std::int64_t run_id, const RunR
   return model_id;
 }
 
+void LockSequences(std::initializer_list<const char *> sequences) {
+  for (const char *const sequence : sequences) {
+    const Oid relation = CatalogTable(sequence);
+    CallPg([=] { LockRelationOid(relation, RowExclusiveLock); });
+  }
+}
+
+// All but the steps and the run.
+StoredParts StoreModelAndCandidates(const RunRecord &record, const SelectionResult &result) {
+  const Clock::time_point storing = Clock::now();
+  return WithCatalog([&](CatalogSession &catalog) {
+    StoredParts stored;
+    stored.run.run_id = NextId(catalog, "SELECT nextval('trails.run_run_id_seq'::regclass)");
+    StoreCandidates(catalog, stored.run.run_id, result.candidates);
+    StoreEpochs(catalog, stored.run.run_id, result.epochs);
+    stored.model_id = StoreModel(catalog, stored.run.run_id, record, result);
+    stored.storing_seconds = SecondsSince(storing);
+    return stored;
+  });
+}
+
+double LogModel(const RunRecord &record, const SelectionResult &result, std::int64_t model_id) {
+  const Clock::time_point logging = Clock::now();
+  LogTraining({.model_id = model_id,
+               .name = record.model_name,
+               .source = record.call->request.relation,
+               .scheme = record.log->scheme},
+              result);
+  return SecondsSince(logging);
+}
+
 }  // namespace
 
-void LockCatalog() {
-  WithCatalog([](CatalogSession &catalog) {
+void LockCatalog(bool logs) {
+  WithCatalog([&](CatalogSession &catalog) {
     catalog.Write(
         "LOCK TABLE trails.run, trails.step, trails.candidate, trails.epoch, trails.model, "
         "trails.model_part IN ROW EXCLUSIVE MODE",
         SqlParameters());
     // LOCK TABLE does not take sequences.
-    for (const char *const sequence : {"run_run_id_seq", "model_model_id_seq"}) {
-      const Oid relation = CatalogTable(sequence);
-      CallPg([=] { LockRelationOid(relation, RowExclusiveLock); });
-    }
+    LockSequences({"run_run_id_seq", "model_model_id_seq"});
+    if (!logs) return;
+    catalog.Write(
+        "LOCK TABLE trails.dataset, trails.logged, trails.snapshot, trails.snapshot_part, "
+        "trails.intermediate, trails.partition, trails.row_block, trails.chunk "
+        "IN ROW EXCLUSIVE MODE",
+        SqlParameters());
+    LockSequences({"dataset_dataset_id_seq", "logged_logged_id_seq",
+                   "intermediate_intermediate_id_seq", "partition_id"});
   });
 }
 
@@ -194,16 +235,11 @@ Clock::duration StoringTime(const SelectionOptions &options, const Deadline &dea
 }
 
 StoredRun StoreRun(const RunRecord &record, const SelectionResult &result) {
-  const Clock::time_point storing = Clock::now();
+  StoredParts stored = StoreModelAndCandidates(record, result);
+  if (record.log) stored.logging_seconds = LogModel(record, result, stored.model_id);
   return WithCatalog([&](CatalogSession &catalog) {
-    StoredParts stored;
-    StoredRun &run = stored.run;
-    run.run_id = NextId(catalog, "SELECT nextval('trails.run_run_id_seq'::regclass)");
-    StoreCandidates(catalog, run.run_id, result.candidates);
-    StoreEpochs(catalog, run.run_id, result.epochs);
-    stored.model_id = StoreModel(catalog, run.run_id, record, result);
     // Steps and the run come last, so that they can tell how long all the rest took.
-    stored.storing_seconds = SecondsSince(storing);
+    StoredRun &run = stored.run;
     run.seconds = std::round(SecondsSince(record.start) * 1000) / 1000;
     if (record.budget) {
       run.over_budget_ms =

@@ -27,9 +27,8 @@ namespace {
 // What FindLogged asks; $2 is the caller. Privileges on the columns do when there are none on the
 // whole relation; a column that is gone nobody may read.
 constexpr const char *kFindByModel =
-    "SELECT l.logged_id, l.kind, l.owner::oid, l.model_id, "
-    "(SELECT max(s.epoch) FROM trails.snapshot AS s WHERE s.logged_id = l.logged_id), "
-    "d.dataset_id, d.intermediate_id, d.source, r.relation, d.rows, d.categorical, d.numeric, "
+    "SELECT l.logged_id, l.kind, l.owner::oid, l.model_id, d.dataset_id, d.intermediate_id, "
+    "d.source, r.relation, d.rows, d.categorical, d.numeric, "
     "d.key IS NOT NULL, r.relation IS NULL OR has_table_privilege($2, r.relation, 'SELECT') "
     "OR NOT EXISTS (SELECT FROM unnest(d.columns) AS c(name) WHERE NOT coalesce("
     "(SELECT has_column_privilege($2, r.relation, a.attnum, 'SELECT') FROM pg_attribute AS a "
@@ -101,17 +100,16 @@ std::optional<LoggedRow> FindLoggedModel(CatalogSession &catalog, const ModelRow
   logged.owner = catalog.ObjectId(0, 2);
   logged.model_id = catalog.Bigint(0, 3);
   logged.model = model;
-  logged.last_epoch = catalog.Integer(0, 4);
   DatasetRow &dataset = logged.dataset;
-  dataset.dataset_id = catalog.Bigint(0, 5);
-  dataset.intermediate_id = catalog.Bigint(0, 6);
-  dataset.source = catalog.Text(0, 7);
-  dataset.source_oid = catalog.ObjectId(0, 8);
-  dataset.rows = catalog.Bigint(0, 9);
-  dataset.categorical = catalog.Integer(0, 10);
-  dataset.numeric = catalog.Integer(0, 11);
-  dataset.has_key = catalog.Bool(0, 12);
-  CheckSource(catalog, logged, catalog.Bool(0, 13));
+  dataset.dataset_id = catalog.Bigint(0, 4);
+  dataset.intermediate_id = catalog.Bigint(0, 5);
+  dataset.source = catalog.Text(0, 6);
+  dataset.source_oid = catalog.ObjectId(0, 7);
+  dataset.rows = catalog.Bigint(0, 8);
+  dataset.categorical = catalog.Integer(0, 9);
+  dataset.numeric = catalog.Integer(0, 10);
+  dataset.has_key = catalog.Bool(0, 11);
+  CheckSource(catalog, logged, catalog.Bool(0, 12));
   return logged;
 }
 
@@ -124,7 +122,7 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
   logged.kind = catalog.Text(0, 1) == "pipeline" ? LoggedKind::kPipeline : LoggedKind::kForeign;
   logged.name = name;
   logged.owner = catalog.ObjectId(0, 2);
-  logged.last_epoch = catalog.Integer(0, 3);
+  logged.default_epoch = catalog.Integer(0, 3);
   return logged;
 }
 
@@ -260,7 +258,7 @@ LoggedRow FindLogged(std::string_view name) {
 IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer,
                                  std::optional<std::int32_t> epoch) {
   return WithCatalog([&](CatalogSession &catalog) {
-    const std::int32_t at = epoch.value_or(logged.last_epoch);
+    const std::int32_t at = epoch.value_or(logged.default_epoch);
     for (std::string_view name = layer;; name.remove_prefix(2)) {
       SqlParameters parameters = Number(logged.logged_id);
       parameters.AddInteger(at).AddText(name);
@@ -275,7 +273,7 @@ IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer
 std::vector<IntermediateRow> ListIntermediates(const LoggedRow &logged,
                                                std::optional<std::int32_t> epoch) {
   return WithCatalog([&](CatalogSession &catalog) {
-    const std::int32_t at = epoch.value_or(logged.last_epoch);
+    const std::int32_t at = epoch.value_or(logged.default_epoch);
     std::vector<IntermediateRow> rows = ListAt(catalog, logged.logged_id, at);
     if (rows.empty()) ThrowNoEpoch(catalog, logged, at);
     return rows;

@@ -49,10 +49,10 @@ struct LoggedRow {
   LoggedKind kind = LoggedKind::kModel;
   std::string name;
   Oid owner = InvalidOid;
-  std::int64_t model_id = 0;  // kModel
-  ModelRow model;             // kModel
-  std::int32_t last_epoch = 0;
-  DatasetRow dataset;  // kModel
+  std::int64_t model_id = 0;       // kModel
+  ModelRow model;                  // kModel
+  std::int32_t default_epoch = 0;  // 0 of a model: itself; else the last one
+  DatasetRow dataset;              // kModel
 };
 
 // One layer at one epoch.
@@ -72,7 +72,7 @@ struct IntermediateRow {
 // Error(kNotSupported) under row security.
 LoggedRow FindLogged(std::string_view name);
 
-// The layer of that name at `epoch`, the last one for none.
+// The layer of that name at `epoch`, logged.default_epoch for none.
 // Throws Error(kUndefinedObject) with a HINT that lists layers, or the epochs that are logged.
 IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer,
                                  std::optional<std::int32_t> epoch);

@@ -17,7 +17,8 @@ namespace trails::pg {
 
 struct LogRequest {
   std::string model;
-  std::optional<std::vector<std::string>> layers;  // whose statistics are made; all of them
+  std::optional<std::vector<std::int32_t>> epochs;  // whose statistics are made; all logged ones
+  std::optional<std::vector<std::string>> layers;   // whose statistics are made; all of them
   // Of these layers, in the first call of all of them. As it was, or trails.intermediate_scheme.
   std::optional<Scheme> scheme;
   std::optional<Oid> source;           // the relation that the model was trained on
@@ -42,9 +43,9 @@ struct LoggedLayer {
 // statistics of further layers, or store layers by another scheme, which takes what was cached of
 // them away. Of two calls at once for one model the second waits for the first.
 //
-// Throws what LockOwnModel throws; Error(kUndefinedObject) for a layer that the model does not
-// have, or when the relation that it was trained on is gone; Error(kDuplicateObject) with a HINT
-// for another source, key or sample than the rows that are logged have; Error(kBadData) for a
+// Throws what LockOwnModel throws; Error(kUndefinedObject) for a layer or epoch that is none of
+// the model, or when the relation that it was trained on is gone; Error(kDuplicateObject) with a
+// HINT for another source, key or sample than the rows that are logged have; Error(kBadData) for a
 // source without rows; Error(kNotSupported) under row security; Error(kInvalidArgument) for a
 // scheme that does not fit a layer; what ScanInputRows and MaterialiseLayers throw. Cost: some 2 us
 // a row, and a pass over the layers named.

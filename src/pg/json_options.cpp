@@ -31,6 +31,7 @@ constexpr std::int64_t kMaxMaxEpochs = 1'000'000;
 constexpr std::int32_t kMinEta = 2;
 constexpr std::int32_t kMaxEta = 16;
 constexpr double kMaxDropout = 0.9;
+constexpr std::int32_t kMaxLog = 1'000;
 
 std::string Hint(OptionSet set);
 
@@ -72,7 +73,26 @@ struct Option {
     }
     return value.val.boolean;
   }
+  std::string Word() const {
+    if (value.type != jbvString) {
+      throw Error(ErrorKind::kInvalidArgument, fmt::format("option \"{}\" must be a string", key),
+                  {}, Hint(set));
+    }
+    return {value.val.string.val, static_cast<std::size_t>(value.val.string.len)};
+  }
 };
+
+// train logs every so many epochs; a selection has no epochs of one network, and logs or does not.
+void ReadLog(const Option &option, SourceCall *call) {
+  if (option.set == OptionSet::kTraining) {
+    call->options.snapshot_every = option.Whole(1, kMaxLog);
+    call->log = true;
+  } else if (option.value.type == jbvNumeric) {
+    call->log = option.Whole(0, 1) == 1;
+  } else {
+    call->log = option.Truth();
+  }
+}
 
 constexpr int SetOf(std::initializer_list<OptionSet> sets) {
   int bits = 0;
@@ -81,6 +101,7 @@ constexpr int SetOf(std::initializer_list<OptionSet> sets) {
 }
 
 constexpr int kSelects = SetOf({OptionSet::kSelection});
+constexpr int kStores = SetOf({OptionSet::kSelection, OptionSet::kTraining});
 constexpr int kScoresBanks = SetOf({OptionSet::kSelection, OptionSet::kFiltering});
 constexpr int kRefines = SetOf({OptionSet::kSelection, OptionSet::kRefinement});
 constexpr int kTrains =
@@ -113,6 +134,9 @@ constexpr KnownOption kKnownOptions[] = {
      [](const Option &option, SourceCall *call) {
        call->options.keep_candidates = option.Whole<std::int64_t>(0, kLargestWholeSpace);
      }},
+    {"log", kStores, ReadLog},
+    {"log_scheme", kStores,
+     [](const Option &option, SourceCall *call) { call->log_scheme = ParseScheme(option.Word()); }},
     {"max_epochs", kRefines,
      [](const Option &option, SourceCall *call) {
        call->options.max_epochs = option.Whole<std::int64_t>(1, kMaxMaxEpochs);
@@ -165,9 +189,12 @@ void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set, Sourc
   for (;;) {
     const JsonbIteratorToken token =
         CallPg([&] { return JsonbIteratorNext(&iterator, &item, true); });
-    if (token == WJB_DONE) return;
+    if (token == WJB_DONE) break;
     if (token == WJB_KEY) key.assign(item.val.string.val, item.val.string.len);
     if (token == WJB_VALUE) Read(Option{key, item, set}, call);
+  }
+  if (call->log_scheme && !call->log) {
+    throw Error(ErrorKind::kInvalidArgument, "option \"log_scheme\" needs option \"log\"");
   }
 }
 

@@ -16,7 +16,7 @@
 
 namespace trails::pg {
 
-// NULL gives the last epoch.
+// NULL gives nothing: the default epoch.
 std::optional<std::int32_t> EpochArgument(const NamedArguments &args, const char *name = "epoch");
 
 // All columns and rows of the layer that these arguments name, with the call's arguments exact

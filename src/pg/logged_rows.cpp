@@ -94,14 +94,18 @@ void RequireSameRows(const LoggedRow &a, const LoggedRow &b) {
 std::vector<CurvePoint> LearningCurve(const LoggedRow &logged) {
   return WithCatalog([&](CatalogSession &catalog) {
     SqlParameters parameters;
-    parameters.AddBigint(logged.model_id);
+    parameters.AddBigint(logged.model_id).AddBigint(logged.logged_id);
+    // The run may have been forgotten since; the logged epochs stay.
     const std::uint64_t rows = catalog.Read(
-        "SELECT e.epoch, e.train_loss FROM trails.epoch AS e JOIN ("
+        "SELECT passes AS epoch, train_loss, epoch AS number FROM trails.snapshot "
+        "WHERE logged_id = $2 AND epoch > 0 AND train_loss IS NOT NULL UNION ALL "
+        "SELECT e.epoch, e.train_loss, e.number FROM trails.epoch AS e JOIN ("
         "SELECT c.run_id, c.number FROM trails.model AS m JOIN trails.candidate AS c "
         "USING (run_id, architecture) WHERE m.model_id = $1 "
         "ORDER BY c.epochs DESC, c.number LIMIT 1) AS best "
         "ON e.run_id = best.run_id AND e.candidate = best.number "
-        "WHERE e.train_loss IS NOT NULL ORDER BY e.epoch, e.number",
+        "WHERE e.train_loss IS NOT NULL AND NOT EXISTS (SELECT FROM trails.snapshot AS s "
+        "WHERE s.logged_id = $2 AND s.epoch > 0) ORDER BY epoch, number",
         parameters);
     std::vector<CurvePoint> curve;
     for (std::uint64_t row = 0; row < rows; ++row) {

@@ -30,7 +30,8 @@ std::vector<double> ReadLabels(const LoggedRow &logged);
 void RequireSameRows(const LoggedRow &a, const LoggedRow &b);
 
 // The learning curve of the candidate that became the model's best network: of those of its
-// architecture in its run the one that was trained longest. Empty where the run was forgotten.
+// architecture in its run the one that was trained longest. Where epochs were logged, theirs; else
+// empty once the run was forgotten.
 std::vector<CurvePoint> LearningCurve(const LoggedRow &logged);
 
 }  // namespace trails::pg

@@ -13,6 +13,7 @@ struct StoredParts {
   StoredRun run;
   std::int64_t model_id = 0;
   double storing_seconds = 0;
+  double logging_seconds = 0;
 };
 
 // Inserts the row for the caller. Throws PgError.

@@ -1,5 +1,7 @@
 #include "pg/run_settings.h"
 
+#include <algorithm>
+
 namespace trails::pg {
 
 namespace {
@@ -33,6 +35,8 @@ class SettingsList {
     AddGiven("stop_at", options.stop_at);
     AddGiven("dropout", options.dropout);
     Add("max_ids", std::int64_t{options.max_ids});
+    if (call.log) Add("log", std::int64_t{std::max(options.snapshot_every, 1)});
+    if (call.log_scheme) Add("log_scheme", SchemeText(*call.log_scheme));
   }
 
   RunSettings Take() { return std::move(list_); }

@@ -31,11 +31,13 @@ class SourceRun {
   SourceRun(const SourceCall &call, const PreparedSource &prepared,
             const Deadline &deadline) noexcept;
 
-  // Reads the source, LibTorch being opened meanwhile, and returns work(engine, table, control),
-  // called once on an engine thread. Throws as ReadSource and RunEngine, and what work throws.
+  // Reads the source, LibTorch being opened meanwhile. Call it once. Throws as ReadSource.
+  Table Read();
+
+  // Returns work(engine, table, control), called once on an engine thread, of what Read gave.
+  // Throws as RunEngine, and what work throws.
   template <typename Work>
-  auto Run(const EngineShare &share, Work work) {
-    Table table = Read();
+  auto RunOn(Table table, const EngineShare &share, Work work) {
     std::atomic<bool> finish{false};
     return RunEngine(
         [&](std::stop_token stop) {
@@ -48,6 +50,12 @@ class SourceRun {
         EngineCall{&progress_, &session_, share.may_finish ? &finish : nullptr});
   }
 
+  // Both.
+  template <typename Work>
+  auto Run(const EngineShare &share, Work work) {
+    return RunOn(Read(), share, std::move(work));
+  }
+
   // Publishes that the engine is done and that its result is being stored.
   void EnterStoring() noexcept;
 
@@ -56,7 +64,6 @@ class SourceRun {
   std::int64_t rows() const noexcept { return rows_; }
 
  private:
-  Table Read();
   RunControl Control(const EngineShare &share);
 
   const SourceCall &call_;

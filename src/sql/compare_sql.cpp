@@ -183,7 +183,13 @@ TRAILS_PG_FUNCTION(trails_epoch_diff) {
   const std::int32_t epoch_b = args.Integer("epoch_b");
   const std::vector<IntermediateRow> layers = ListIntermediates(logged, epoch_a);
   const auto a = OpenSnapshot(logged, layers.front().epoch);
-  const auto b = OpenSnapshot(logged, ListIntermediates(logged, epoch_b).front().epoch);
+  const std::vector<IntermediateRow> layers_b = ListIntermediates(logged, epoch_b);
+  const auto b = OpenSnapshot(logged, layers_b.front().epoch);
+  if (!args.Bool("exact")) {
+    // In one pass an epoch, not in one for each layer.
+    MakeStatistics(logged, layers);
+    MakeStatistics(logged, layers_b);
+  }
   ResultSet results(fcinfo);
   for (const IntermediateRow &layer : layers) {
     const trails::ParameterChange change = trails::ChangeOf(*a, *b, layer.layer);

@@ -23,6 +23,13 @@ namespace {
 LogRequest RequestOf(const NamedArguments &args) {
   LogRequest request;
   request.model = args.Text("model");
+  if (!args.IsNull("epochs")) {
+    request.epochs = IntegersArgument(args.fcinfo(), args.position("epochs"), "epochs");
+    if (request.epochs->empty()) {
+      throw Error(ErrorKind::kInvalidArgument, "argument \"epochs\" must name an epoch", {},
+                  "NULL stands for all that are logged.");
+    }
+  }
   request.layers = args.OptionalTexts("layers");
   if (request.layers && request.layers->empty()) {
     throw Error(ErrorKind::kInvalidArgument, "argument \"layers\" must name a layer", {},
@@ -80,7 +87,7 @@ void PutLoggedRows(const LoggedRow &logged, const TargetCode &target, ResultSet 
 }  // namespace
 }  // namespace trails::pg
 
-// trails.log_intermediates(model, layers, scheme, source, key, sample)
+// trails.log_intermediates(model, epochs, layers, scheme, source, key, sample)
 TRAILS_PG_FUNCTION(trails_log_intermediates) {
   using namespace trails::pg;
   CallPg([] {
@@ -116,7 +123,7 @@ TRAILS_PG_FUNCTION(trails_logged_rows) {
     throw trails::Error(trails::ErrorKind::kInvalidArgument,
                         fmt::format("\"{}\" is no model", logged.name));
   }
-  const auto model = OpenSnapshot(logged, logged.last_epoch);
+  const auto model = OpenSnapshot(logged, logged.default_epoch);
   ResultSet results(fcinfo);
   PutLoggedRows(logged, model->target, &results);
   return Datum{0};

@@ -1,17 +1,21 @@
 // SQL surface of what ends with a stored model: model_selection, train. Check, read, search or
-// train, store.
+// train, store, log.
 //
 // May touch: src/pg and include/trails. Never Torch.
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
 
+#include <chrono>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "pg/bridge.h"
 #include "pg/call_options.h"
 #include "pg/catalog.h"
+#include "pg/model_logger.h"
 #include "pg/result_rows.h"
 #include "pg/run_settings.h"
+#include "pg/settings.h"
 #include "pg/source_run.h"
 #include "trails/engine.h"
 
@@ -45,7 +49,63 @@ void RequireWriting(const char *function) {
     PreventCommandIfReadOnly(function);
     PreventCommandDuringRecovery(function);
   });
-  LockCatalog();
+}
+
+// What has to be refused or waited for before the work.
+void Prepare(const SourceCall &call) {
+  LockCatalog(call.log);
+  if (call.log) {
+    CheckTrainingLog(call.request.relation, call.log_scheme.value_or(IntermediateScheme()));
+  }
+}
+
+template <typename Call>
+RunRecord RecordOf(const Call &call, const Beginning &beginning, const PreparedSource &prepared) {
+  RunRecord record;
+  record.call = &call;
+  record.budget = call.budget;
+  record.settings = SettingsOf(call);
+  record.source = prepared.source;
+  for (const ResolvedColumn &column : prepared.resolved.features) {
+    record.columns.push_back(column.name);
+  }
+  record.model_name = call.model_name.empty()
+                          ? DefaultModelName(prepared.resolved, call.request.target)
+                          : call.model_name;
+  record.start = beginning.start;
+  record.started_at = beginning.started_at;
+  return record;
+}
+
+void TellNotLogged(const RunRecord &record, std::string detail) {
+  Tell({NoticeLevel::kWarning,
+        fmt::format("intermediates of model \"{}\" are not logged", record.model_name),
+        std::move(detail),
+        "Give a larger budget, or log them later with trails.log_intermediates, without epochs."});
+}
+
+// Once the source is read: the logging that option "log" asks for, unless it would take more than
+// half of what is left of the budget.
+std::optional<PlannedLog> PlanLog(const SourceCall &call, const RunRecord &record,
+                                  const SourceRun &run, const Deadline &deadline) {
+  if (!call.log) return std::nullopt;
+  if (!run.all_rows_read()) {
+    TellNotLogged(record, "The budget was too short to read all rows, let alone twice.");
+    return std::nullopt;
+  }
+  const double seconds =
+      LoggingSeconds(run.reading_seconds(), run.rows(), std::ssize(record.columns) + 1);
+  if (deadline.budget_seconds) {
+    const std::chrono::duration<double> left = deadline.end() - Clock::now();
+    if (seconds > left.count() / 2) {
+      TellNotLogged(record,
+                    fmt::format("Reading the rows again was expected to take {:.1f} s, of {:.1f} s "
+                                "that were left of the budget.",
+                                seconds, left.count()));
+      return std::nullopt;
+    }
+  }
+  return PlannedLog{call.log_scheme.value_or(IntermediateScheme()), seconds};
 }
 
 // Runs work(engine, table, control) on the call's source, stores what comes of it, and returns the
@@ -53,30 +113,27 @@ void RequireWriting(const char *function) {
 template <typename Call, typename Work>
 Datum RunAndStore(FunctionCallInfo fcinfo, const Beginning &beginning, Call *call,
                   const PreparedSource &prepared, Work work) {
-  RunRecord record;
-  record.call = call;
-  record.budget = call->budget;
-  record.settings = SettingsOf(*call);
-  record.source = prepared.source;
-  for (const ResolvedColumn &column : prepared.resolved.features) {
-    record.columns.push_back(column.name);
-  }
-  record.model_name = call->model_name.empty()
-                          ? DefaultModelName(prepared.resolved, call->request.target)
-                          : call->model_name;
-  record.start = beginning.start;
-  record.started_at = beginning.started_at;
+  RunRecord record = RecordOf(*call, beginning, prepared);
   const Deadline deadline{beginning.start,
                           record.budget ? std::optional(record.budget->seconds) : std::nullopt};
   const Clock::duration storing = StoringTime(call->options, deadline);
   record.planned_storing_seconds = std::chrono::duration<double>(storing).count();
 
   SourceRun run(*call, prepared, deadline);
-  SelectionResult result =
-      run.Run({storing, true}, [&](Engine &engine, Table &&table, const RunControl &control) {
-        record.versions = engine.versions();
-        return work(engine, std::move(table), control);
-      });
+  Table source = run.Read();
+  record.log = PlanLog(*call, record, run, deadline);
+  EngineShare share{storing, true};
+  if (record.log) {
+    const std::chrono::duration<double> logging(record.log->planned_seconds);
+    share.after += std::chrono::duration_cast<Clock::duration>(logging);
+  } else {
+    call->options.snapshot_every = 0;
+  }
+  SelectionResult result = run.RunOn(std::move(source), share,
+                                     [&](Engine &engine, Table &&table, const RunControl &control) {
+                                       record.versions = engine.versions();
+                                       return work(engine, std::move(table), control);
+                                     });
   result.seconds.reading = run.reading_seconds();
   record.all_rows_read = run.all_rows_read();
   for (const Notice &notice : result.notices) Tell(notice);
@@ -108,6 +165,7 @@ TRAILS_PG_FUNCTION(trails_model_selection) {
   const Beginning beginning;
   RequireWriting("trails.model_selection()");
   SelectionCall call = ReadSelectionCall(fcinfo);
+  Prepare(call);
   const PreparedSource prepared = PrepareSelection(&call);
   return RunAndStore(fcinfo, beginning, &call, prepared,
                      [&](Engine &engine, Table &&table, const RunControl &control) {
@@ -123,6 +181,7 @@ TRAILS_PG_FUNCTION(trails_train) {
   const Beginning beginning;
   RequireWriting("trails.train()");
   TrainCall call = ReadTrainCall(fcinfo);
+  Prepare(call);
   const PreparedSource prepared = PrepareSource(&call);
   return RunAndStore(fcinfo, beginning, &call, prepared,
                      [&](Engine &engine, Table &&table, const RunControl &control) {

@@ -209,6 +209,10 @@ Clock::time_point RefinementPhase::Until() const {
     longest = std::max(longest, finalist.seconds_per_row);
     bytes += NetworkBytes(finalist.network);
   }
+  if (!result_.snapshots.empty()) {
+    // Those that are kept, and the one that the next look may add.
+    bytes += (std::ssize(result_.snapshots) + 1) * NetworkBytes(result_.snapshots.back().network);
+  }
   const double judging = static_cast<double>(data_.split.test.size()) *
                          std::max(row_seconds / options_.threads, longest);
   const std::chrono::duration<double> reserve(kFixedReserve + kReserveMargin * judging +
