@@ -101,7 +101,7 @@ of_network() {
     for scheme in $schemes; do
       # Only what is measured has the scheme: the logits that it is compared with stay exact.
       settings trails.gamma_min=0
-      ask "SELECT FROM trails.log_intermediates('$model', '{$layer}', scheme => '$scheme')" >/dev/null
+      ask "SELECT FROM trails.log_intermediates('$model', layers => '{$layer}', scheme => '$scheme')" >/dev/null
       settings trails.gamma_min=$never jit=off
       numbers=$(measure "$layer")
       # shellcheck disable=SC2086  # six numbers

@@ -3,8 +3,7 @@
 # logged epochs of a network, 50 pipelines that share stages, and activations with maps.
 #
 # Usage: bench/seeds/mistique/storage.sh [-e EPOCHS] [-t TABLE] [-m ROWS] [epochs|pipelines|maps...]
-#   EPOCHS  of the training, all logged, default 10; 0: one epoch is trained, and the kept model
-#           alone is logged
+#   EPOCHS  of the training, all logged, default 10
 #   TABLE   that the network is trained on, default diabetes
 #   ROWS    with maps of 16 x 16 x 16, default 2000
 # Prints a Markdown table for each part, of all three by default. Epochs of diabetes take 4 GB on
@@ -91,22 +90,17 @@ size_row() {
 }
 
 of_epochs() {
-  local layers scheme list all logged=$epochs
+  local layers which scheme all
   settings trails.gamma_min=$never
-  if [ "$epochs" -gt 0 ]; then
-    trained_model "$table" 128-128-64 "$epochs" '{"log": 1}'
-  else
-    trained_model "$table" 128-128-64 1
-    ask "SELECT FROM trails.log_intermediates('$model')" >/dev/null
-    logged=1
-  fi
+  trained_model "$table" 128-128-64 "$epochs" '{"log": 1}'
   layers=$(layers_of "$model" | cut -d ' ' -f 1 | paste -sd , -)
-  list="'{$layers}'::text[]"
+  # Epoch 0 is the kept model, one of the others: only they are stored.
+  which=$(ask "SELECT string_agg(DISTINCT epoch::text, ',') FROM trails.intermediates
+    WHERE model = '$model' AND epoch > 0")
   all=$(ask "SELECT 4 * sum(columns::bigint * rows) FROM trails.intermediates
-    WHERE model = '$model' AND layer = ANY ($list)")
-  logged=$(ask "SELECT count(DISTINCT epoch) FROM trails.intermediates WHERE model = '$model'")
-  echo "Layers $layers of $logged epochs of 128-128-64 on $table: MB. The encoded rows take" \
-    "$(megabytes "$(amortised "$model" "layer = 'rows'")"), the parameters" \
+    WHERE model = '$model' AND epoch IN ($which) AND layer = ANY ('{$layers}')")
+  echo "Layers $layers of $(tr ',' '\n' <<<"$which" | wc -l) epochs of 128-128-64 on $table: MB." \
+    "The encoded rows take $(megabytes "$(amortised "$model" "layer = 'rows'")"), the parameters" \
     "$(megabytes "$(amortised "$model" "layer = 'parameters'")"); STORE_ALL in f32" \
     "$(megabytes "$all")."
   echo
@@ -114,7 +108,8 @@ of_epochs() {
   echo "|---|---|---|---|---|---|"
   for scheme in f32 f16 q8 'kbit(8)' 'threshold(0.995)'; do
     settings trails.gamma_min=0
-    ask "SELECT FROM trails.log_intermediates('$model', $list, scheme => '$scheme')" >/dev/null
+    ask "SELECT FROM trails.log_intermediates('$model', epochs => '{$which}', layers => '{$layers}',
+           scheme => '$scheme')" >/dev/null
     settings trails.gamma_min=$never
     ask "SELECT trails.collect_garbage()" >/dev/null
     size_row "$scheme" "$all" "$model" "layer NOT IN ('rows', 'parameters')"
