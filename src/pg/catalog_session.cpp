@@ -74,10 +74,22 @@ std::uint64_t ExecuteKept(const char *sql, const SqlParameters &parameters, bool
   });
 }
 
-// Of an array without NULL of a type as wide as Element.
+// The session that is open, the inner one of several.
+CatalogSession *innermost = nullptr;
+
+// Between two statements another session may drop what the first has found.
+void CheckRow(std::uint64_t row) {
+  if (SPI_tuptable != nullptr && row < SPI_tuptable->numvals) return;
+  throw Error(ErrorKind::kUndefinedObject, "what is asked for was dropped by another session");
+}
+
+// Of an array of a type as wide as Element.
 template <typename Element>
 std::vector<Element> Elements(Datum value) {
   const ArrayType *const array = CallPg([=] { return DatumGetArrayTypeP(value); });
+  if (ARR_HASNULL(array)) {
+    throw Error(ErrorKind::kCorruptData, "array in a table of trails has NULL inside");
+  }
   const int count = CallPg([=] { return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); });
   const auto *const first = reinterpret_cast<const Element *>(ARR_DATA_PTR(array));
   return {first, first + count};
@@ -208,7 +220,7 @@ ArrayElement BigintElement(std::int64_t value) noexcept {
   return {Int64GetDatum(value), false};
 }
 
-CatalogSession::CatalogSession(bool as_owner) {
+CatalogSession::CatalogSession(bool as_owner) : outer_(innermost), as_owner_(as_owner) {
   const Oid owner = OwnerOf(CatalogTable("model"));
   // The transaction's abort undoes the setting if this throws; the role comes last, since the
   // destructor of a session that was never made would not give it back.
@@ -218,17 +230,21 @@ CatalogSession::CatalogSession(bool as_owner) {
                             GUC_ACTION_SAVE, true, 0, false);
     return level;
   });
-  GetUserIdAndSecContext(&caller_, &caller_context_);
-  if (as_owner) SetUserIdAndSecContext(owner, caller_context_ | SECURITY_LOCAL_USERID_CHANGE);
+  GetUserIdAndSecContext(&role_, &role_context_);
+  const bool on_behalf = outer_ != nullptr && outer_->as_owner_ && role_ == owner;
+  caller_ = as_owner && on_behalf ? outer_->caller_ : role_;
+  innermost = this;
+  if (as_owner) SetUserIdAndSecContext(owner, role_context_ | SECURITY_LOCAL_USERID_CHANGE);
 }
 
 CatalogSession::~CatalogSession() {
-  SetUserIdAndSecContext(caller_, caller_context_);
+  innermost = outer_;
+  SetUserIdAndSecContext(role_, role_context_);
 }
 
 void CatalogSession::Close() {
   const int level = guc_level_;
-  SetUserIdAndSecContext(caller_, caller_context_);
+  SetUserIdAndSecContext(role_, role_context_);
   CallPg([=] { AtEOXact_GUC(false, level); });
 }
 
@@ -256,6 +272,7 @@ void CatalogSession::FreeRows() {
 }
 
 Datum CatalogSession::Value(std::uint64_t row, int column, bool *is_null) const {
+  CheckRow(row);
   return CallPg([=] {
     return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, is_null);
   });
@@ -298,6 +315,7 @@ Oid CatalogSession::ObjectId(std::uint64_t row, int column) const {
 }
 
 std::string CatalogSession::Text(std::uint64_t row, int column) const {
+  CheckRow(row);
   const char *const text = CallPg(
       [=] { return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1); });
   return text == nullptr ? std::string() : std::string(text);

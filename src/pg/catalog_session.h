@@ -86,7 +86,8 @@ class CatalogSession {
   CatalogSession(const CatalogSession &) = delete;
   CatalogSession &operator=(const CatalogSession &) = delete;
 
-  // The role on whose behalf this runs: the one that was current before the switch.
+  // The role on whose behalf this runs: the one that was current before the switch; of a session
+  // inside another one, that one's.
   Oid caller() const noexcept { return caller_; }
 
   // Runs one statement; its rows, if any, are read by the accessors until the next statement.
@@ -103,7 +104,8 @@ class CatalogSession {
   void FreeRows();
 
   // A value of the last statement's rows; row and column count from 0. NULL is 0 or empty, of a
-  // Double NaN.
+  // Double NaN. Throw Error(kUndefinedObject) for a row that the statement did not find, as when
+  // another session dropped it; Error(kCorruptData) for NULL inside an array.
   bool IsNull(std::uint64_t row, int column) const;
   std::int64_t Bigint(std::uint64_t row, int column) const;
   std::int32_t Integer(std::uint64_t row, int column) const;
@@ -129,8 +131,11 @@ class CatalogSession {
   Datum Value(std::uint64_t row, int column, bool *is_null) const;
 
   SpiSession spi_;
+  CatalogSession *const outer_;  // the session that this one is inside of
+  bool as_owner_;
+  Oid role_ = InvalidOid;  // that was current before, and is afterwards
+  int role_context_ = 0;
   Oid caller_ = InvalidOid;
-  int caller_context_ = 0;
   int guc_level_ = 0;
 };
 
