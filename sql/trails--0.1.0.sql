@@ -451,6 +451,30 @@ COMMENT ON COLUMN trails.cached_statistics.intermediate_id IS 'intermediate';
 COMMENT ON COLUMN trails.cached_statistics.first_column IS 'first of at most 256 columns, from 0';
 COMMENT ON COLUMN trails.cached_statistics.bytes IS 'what is known of the columns, versioned and checksummed';
 
+-- Of activations that were computed elsewhere nothing is a cache.
+CREATE TABLE trails.foreign_statistics (
+    intermediate_id bigint  NOT NULL,
+    first_column    integer NOT NULL,
+    bytes           bytea   NOT NULL,
+    PRIMARY KEY (intermediate_id, first_column)
+);
+ALTER TABLE trails.foreign_statistics ALTER COLUMN bytes SET STORAGE EXTERNAL;
+COMMENT ON TABLE trails.foreign_statistics IS 'statistics, largest rows and quantisers of a foreign layer''s columns, which cannot be made again';
+COMMENT ON COLUMN trails.foreign_statistics.intermediate_id IS 'intermediate';
+COMMENT ON COLUMN trails.foreign_statistics.first_column IS 'first of at most 256 columns, from 0';
+COMMENT ON COLUMN trails.foreign_statistics.bytes IS 'what is known of the columns, versioned and checksummed';
+
+CREATE TABLE trails.foreign_label (
+    logged_id bigint NOT NULL,
+    row_id    bigint NOT NULL,
+    label     text   NOT NULL,
+    PRIMARY KEY (logged_id, row_id)
+);
+COMMENT ON TABLE trails.foreign_label IS 'labels of a foreign model''s rows';
+COMMENT ON COLUMN trails.foreign_label.logged_id IS 'what was logged';
+COMMENT ON COLUMN trails.foreign_label.row_id IS 'id of the row, the same in all layers';
+COMMENT ON COLUMN trails.foreign_label.label IS 'its label';
+
 CREATE UNLOGGED TABLE trails.query_count (
     intermediate_id bigint           NOT NULL,
     first_column    integer          NOT NULL,
@@ -496,6 +520,8 @@ SELECT pg_catalog.pg_extension_config_dump('trails.partition_id', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.partition', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.row_block', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.foreign_statistics', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.foreign_label', '');
 
 -- Rights: everybody may look, and sees what is theirs.
 
@@ -681,7 +707,7 @@ COMMENT ON COLUMN trails.intermediate_sizes.owner IS 'role that logged it';
 COMMENT ON COLUMN trails.intermediate_sizes.epoch IS 'epoch whose parameters it is computed with; NULL for the encoded rows';
 COMMENT ON COLUMN trails.intermediate_sizes.layer IS 'layer or stage; rows for the encoded rows, parameters for those of an epoch';
 COMMENT ON COLUMN trails.intermediate_sizes.stored IS 'whether all of its columns are stored; what is not is computed again';
-COMMENT ON COLUMN trails.intermediate_sizes.bytes IS 'bytes of its partitions, those that it shares counted in full';
+COMMENT ON COLUMN trails.intermediate_sizes.bytes IS 'bytes of its partitions, those that it shares counted in full, and of a foreign layer''s statistics';
 COMMENT ON COLUMN trails.intermediate_sizes.amortised_bytes IS 'bytes, each partition''s divided evenly among those that use it';
 
 GRANT SELECT ON trails.intermediates, trails.intermediate_sizes TO PUBLIC;
@@ -975,6 +1001,19 @@ RETURNS TABLE (row_id bigint, key text, target text)
 AS 'MODULE_PATHNAME', 'trails_logged_rows' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000;
 COMMENT ON FUNCTION trails.logged_rows IS
 'the rows that a model was logged with: their number, from 1, by which every function names them, their key and their target';
+
+CREATE FUNCTION trails.log_intermediate(
+    name name, layer text, row_ids bigint[], "values" real[], shape integer[] DEFAULT NULL,
+    scheme text DEFAULT NULL, epoch integer DEFAULT 0)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'trails_log_intermediate' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.log_intermediate IS
+'appends a batch of rows to a layer of a model that was trained elsewhere: values row after row, of shape {columns} or {channels,height,width}; returns the rows that the layer has';
+
+CREATE FUNCTION trails.log_labels(name name, row_ids bigint[], labels text[]) RETURNS void
+AS 'MODULE_PATHNAME', 'trails_log_labels' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.log_labels IS
+'appends labels of the rows of a model that was trained elsewhere, by which diagnoses can group them as ''target''';
 
 CREATE FUNCTION trails.source_changed(model text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'trails_source_changed' LANGUAGE C STABLE PARALLEL RESTRICTED;

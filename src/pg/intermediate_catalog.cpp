@@ -42,7 +42,7 @@ constexpr const char *kFindByModel =
 // Pipelines and foreign models: the owner's alone.
 constexpr const char *kFindByName =
     "SELECT l.logged_id, l.kind, l.owner::oid, "
-    "(SELECT max(s.epoch) FROM trails.snapshot AS s WHERE s.logged_id = l.logged_id) "
+    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id) "
     "FROM trails.logged AS l WHERE l.name = $1 AND pg_has_role($2, l.owner::oid, 'USAGE') "
     "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 1";
 constexpr const char *kListIntermediates =
@@ -126,25 +126,15 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
   return logged;
 }
 
-// The model of that name, or nothing; `missing` then says what FindModel said.
-std::optional<ModelRow> FindModelIfAny(std::string_view name, std::optional<Error> *missing) {
-  try {
-    return FindModel(name);
-  } catch (const Error &error) {
-    if (error.kind() != ErrorKind::kUndefinedObject) throw;
-    missing->emplace(error);
-    return std::nullopt;
-  }
-}
-
 [[noreturn]] void ThrowNotLogged(std::string_view name) {
   throw Error(ErrorKind::kUndefinedObject,
               fmt::format("intermediates of model \"{}\" are not logged", name), {},
               "Log them with trails.log_intermediates.");
 }
 
-IntermediateRow RowAt(const CatalogSession &catalog, std::uint64_t row) {
+IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, std::uint64_t row) {
   IntermediateRow found;
+  found.is_foreign = logged.kind == LoggedKind::kForeign;
   found.intermediate_id = catalog.Bigint(row, 0);
   found.epoch = catalog.Integer(row, 1);
   found.layer = catalog.Text(row, 2);
@@ -159,21 +149,21 @@ IntermediateRow RowAt(const CatalogSession &catalog, std::uint64_t row) {
   return found;
 }
 
-std::vector<IntermediateRow> ListAt(CatalogSession &catalog, std::int64_t logged_id,
+std::vector<IntermediateRow> ListAt(CatalogSession &catalog, const LoggedRow &logged,
                                     std::int32_t epoch) {
-  SqlParameters parameters = Number(logged_id);
+  SqlParameters parameters = Number(logged.logged_id);
   parameters.AddInteger(epoch);
   const std::uint64_t count = catalog.WriteOften(kListIntermediates, parameters);
   std::vector<IntermediateRow> rows;
-  for (std::uint64_t row = 0; row < count; ++row) rows.push_back(RowAt(catalog, row));
+  for (std::uint64_t row = 0; row < count; ++row) rows.push_back(RowAt(catalog, logged, row));
   return rows;
 }
 
 [[noreturn]] void ThrowNoEpoch(CatalogSession &catalog, const LoggedRow &logged,
                                std::int32_t epoch) {
   catalog.WriteOften(
-      "SELECT string_agg(epoch::text, ', ' ORDER BY epoch) FROM trails.snapshot "
-      "WHERE logged_id = $1",
+      "SELECT string_agg(epoch::text, ', ' ORDER BY epoch) FROM (SELECT DISTINCT epoch "
+      "FROM trails.intermediate WHERE logged_id = $1) AS logged",
       Number(logged.logged_id));
   throw Error(ErrorKind::kUndefinedObject,
               fmt::format("epoch {} of \"{}\" is not logged", epoch, logged.name), {},
@@ -182,7 +172,7 @@ std::vector<IntermediateRow> ListAt(CatalogSession &catalog, std::int64_t logged
 
 [[noreturn]] void ThrowNoLayer(CatalogSession &catalog, const LoggedRow &logged,
                                std::string_view layer, std::int32_t epoch) {
-  const std::vector<IntermediateRow> rows = ListAt(catalog, logged.logged_id, epoch);
+  const std::vector<IntermediateRow> rows = ListAt(catalog, logged, epoch);
   if (rows.empty()) ThrowNoEpoch(catalog, logged, epoch);
   std::string names;
   for (const IntermediateRow &row : rows) names += (names.empty() ? "" : ", ") + row.layer;
@@ -243,15 +233,13 @@ std::shared_ptr<const Model> ReadSnapshot(CatalogSession &catalog, const LoggedR
 }  // namespace
 
 LoggedRow FindLogged(std::string_view name) {
-  std::optional<Error> missing;
-  const std::optional<ModelRow> model = FindModelIfAny(name, &missing);
+  const std::optional<ModelRow> model = FindModelIfAny(name);
   return WithCatalog([&](CatalogSession &catalog) {
     std::optional<LoggedRow> found;
     if (model) found = FindLoggedModel(catalog, *model);
     if (!found) found = FindLoggedName(catalog, name);
     if (found) return *found;
-    if (missing) throw Error(*missing);
-    ThrowNotLogged(model->name);
+    ThrowNotLogged(FindModel(name).name);
   });
 }
 
@@ -262,7 +250,7 @@ IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer
     for (std::string_view name = layer;; name.remove_prefix(2)) {
       SqlParameters parameters = Number(logged.logged_id);
       parameters.AddInteger(at).AddText(name);
-      if (catalog.WriteOften(kFindIntermediate, parameters) > 0) return RowAt(catalog, 0);
+      if (catalog.WriteOften(kFindIntermediate, parameters) > 0) return RowAt(catalog, logged, 0);
       // A model of one network has its layers without a number.
       if (name.size() < layer.size() || !name.starts_with("1/")) break;
     }
@@ -274,13 +262,17 @@ std::vector<IntermediateRow> ListIntermediates(const LoggedRow &logged,
                                                std::optional<std::int32_t> epoch) {
   return WithCatalog([&](CatalogSession &catalog) {
     const std::int32_t at = epoch.value_or(logged.default_epoch);
-    std::vector<IntermediateRow> rows = ListAt(catalog, logged.logged_id, at);
+    std::vector<IntermediateRow> rows = ListAt(catalog, logged, at);
     if (rows.empty()) ThrowNoEpoch(catalog, logged, at);
     return rows;
   });
 }
 
 std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t epoch) {
+  if (logged.kind != LoggedKind::kModel) {
+    throw Error(ErrorKind::kNotSupported, fmt::format("\"{}\" is no model", logged.name),
+                "This needs the networks of a model.");
+  }
   auto snapshot = WithCatalog([&](CatalogSession &catalog) -> std::shared_ptr<const Model> {
     SqlParameters parameters = Number(logged.logged_id);
     parameters.AddInteger(epoch);
@@ -324,10 +316,9 @@ Oid FindSource(CatalogSession &catalog, const std::string &source, Oid oid) {
 }
 
 std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name) {
-  std::optional<Error> missing;
   SqlParameters parameters;
   std::uint64_t count = 0;
-  if (FindModelIfAny(name, &missing)) {
+  if (FindModelIfAny(name)) {
     const ModelRow model = LockOwnModel(catalog, name);
     parameters.AddOid(model.owner).AddText(model.name);
     count = catalog.Write(
@@ -344,8 +335,7 @@ std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_vie
         "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 1) FOR UPDATE",
         by_name);
   }
-  if (count == 0 && missing) throw Error(*missing);
-  if (count == 0) ThrowNotLogged(name);
+  if (count == 0) ThrowNotLogged(FindModel(name).name);
   std::vector<std::int64_t> ids;
   for (std::uint64_t row = 0; row < count; ++row) ids.push_back(catalog.Bigint(row, 0));
   return ids;
@@ -357,6 +347,7 @@ void DropIntermediateRow(CatalogSession &catalog, std::int64_t intermediate) {
   }
   for (const char *const statement :
        {"DELETE FROM trails.cached_statistics WHERE intermediate_id = $1",
+        "DELETE FROM trails.foreign_statistics WHERE intermediate_id = $1",
         "DELETE FROM trails.query_count WHERE intermediate_id = $1",
         "DELETE FROM trails.intermediate WHERE intermediate_id = $1"}) {
     catalog.Write(statement, Number(intermediate));
@@ -371,6 +362,7 @@ void DropLogged(CatalogSession &catalog, std::int64_t logged_id) {
   const std::int64_t dataset = catalog.Bigint(0, 0);
   catalog.Write("DELETE FROM trails.snapshot WHERE logged_id = $1", Number(logged_id));
   catalog.Write("DELETE FROM trails.snapshot_part WHERE logged_id = $1", Number(logged_id));
+  catalog.Write("DELETE FROM trails.foreign_label WHERE logged_id = $1", Number(logged_id));
   std::vector<std::int64_t> gone;
   const std::uint64_t count = catalog.Write(
       "SELECT intermediate_id FROM trails.intermediate WHERE logged_id = $1 "

@@ -23,6 +23,7 @@
 #include "core/model/model.h"
 #include "pg/catalog_session.h"
 #include "pg/model_catalog.h"
+#include "pg/partition_fetch.h"
 
 namespace trails::pg {
 
@@ -63,6 +64,9 @@ struct IntermediateRow {
   Shape shape;  // of the values as computed; StoredShape(scheme, shape) is what is given out
   std::int64_t rows = 0;
   Scheme scheme;
+  bool is_foreign = false;  // all of it is on the durable shelf, and it cannot be computed again
+
+  Shelf shelf() const noexcept { return is_foreign ? Shelf::kDurable : Shelf::kCache; }
 };
 
 // Finds what was logged under the model's name, or the name of a pipeline or a foreign model, for
@@ -82,7 +86,7 @@ std::vector<IntermediateRow> ListIntermediates(const LoggedRow &logged,
 
 // The parameters of a logged epoch, decoded; kept for the session: those of the model itself as
 // model_cache.h keeps models, the last used of other epochs within kSnapshotCacheBytes.
-// Throws Error(kCorruptData), Error(kUndefinedObject).
+// Throws Error(kCorruptData), Error(kUndefinedObject); Error(kNotSupported) for what is no model.
 inline constexpr std::int64_t kSnapshotCacheBytes = std::int64_t{128} << 20;
 std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t epoch);
 

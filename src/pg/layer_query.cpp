@@ -2,6 +2,8 @@
 
 #include "pg/layer_query.h"
 
+#include "pg/logged_rows.h"
+
 extern "C" {
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -19,6 +21,30 @@ namespace {
 std::int64_t Position(const char *name, std::int64_t value) {
   if (value < 1) ThrowBelowOne(name, value);
   return value - 1;
+}
+
+std::int64_t PositionOfRow(const char *name, std::int64_t id, const RowIds &ids) {
+  return ids.are_positions() ? Position(name, id) : ids.PositionOf(id);
+}
+
+// An array of integer or bigint, in the order given; nothing for NULL.
+std::optional<std::vector<std::int64_t>> NumbersArgument(const NamedArguments &args,
+                                                         const char *name, Oid element) {
+  if (args.IsNull(name)) return std::nullopt;
+  const Datum value = args.fcinfo()->args[args.position(name)].value;
+  ArrayType *const array = CallPg([=] { return DatumGetArrayTypeP(value); });
+  if (ARR_NDIM(array) > 1 || CallPg([=] { return array_contains_nulls(array); })) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("argument \"{}\" must be a one-dimensional array without nulls", name));
+  }
+  const int count = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
+  std::vector<std::int64_t> numbers;
+  for (int i = 0; i < count; ++i) {
+    numbers.push_back(element == INT8OID
+                          ? reinterpret_cast<const std::int64_t *>(ARR_DATA_PTR(array))[i]
+                          : reinterpret_cast<const std::int32_t *>(ARR_DATA_PTR(array))[i]);
+  }
+  return numbers;
 }
 
 }  // namespace
@@ -63,28 +89,25 @@ std::int32_t ColumnArgument(const NamedArguments &args, const char *name) {
   return static_cast<std::int32_t>(Position(name, args.Integer(name)));
 }
 
-std::int64_t RowArgument(const NamedArguments &args, const char *name) {
-  return Position(name, args.Bigint(name));
+std::int64_t RowArgument(const NamedArguments &args, const char *name, const RowIds &ids) {
+  return PositionOfRow(name, args.Bigint(name), ids);
 }
 
-std::optional<std::vector<std::int64_t>> PositionsArgument(const NamedArguments &args,
-                                                           const char *name, Oid element) {
-  if (args.IsNull(name)) return std::nullopt;
-  const Datum value = args.fcinfo()->args[args.position(name)].value;
-  ArrayType *const array = CallPg([=] { return DatumGetArrayTypeP(value); });
-  if (ARR_NDIM(array) > 1 || CallPg([=] { return array_contains_nulls(array); })) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("argument \"{}\" must be a one-dimensional array without nulls", name));
-  }
-  const int count = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
-  std::vector<std::int64_t> positions;
-  for (int i = 0; i < count; ++i) {
-    const std::int64_t number =
-        element == INT8OID ? reinterpret_cast<const std::int64_t *>(ARR_DATA_PTR(array))[i]
-                           : reinterpret_cast<const std::int32_t *>(ARR_DATA_PTR(array))[i];
-    positions.push_back(Position(name, number));
-  }
-  return positions;
+std::optional<std::vector<std::int64_t>> ColumnsArgument(const NamedArguments &args,
+                                                         const char *name) {
+  auto numbers = NumbersArgument(args, name, INT4OID);
+  if (!numbers) return std::nullopt;
+  for (std::int64_t &number : *numbers) number = Position(name, number);
+  return numbers;
+}
+
+std::optional<std::vector<std::int64_t>> RowsArgument(const NamedArguments &args, const char *name,
+                                                      const RowIds &ids) {
+  auto numbers = NumbersArgument(args, name, INT8OID);
+  if (!numbers) return std::nullopt;
+  if (!ids.are_positions()) return ids.PositionsOf(*numbers);
+  for (std::int64_t &number : *numbers) number = Position(name, number);
+  return numbers;
 }
 
 std::int32_t CountArgument(const NamedArguments &args, const char *name, std::int32_t most) {
@@ -93,6 +116,24 @@ std::int32_t CountArgument(const NamedArguments &args, const char *name, std::in
   throw Error(ErrorKind::kInvalidArgument,
               fmt::format("argument \"{}\" must be between 1 and {}", name, most),
               fmt::format("It is {}.", count));
+}
+
+void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b) {
+  const IntermediateRow &layer_a = a.intermediate;
+  const IntermediateRow &layer_b = b.intermediate;
+  if (!layer_a.is_foreign && !layer_b.is_foreign) {
+    RequireSameRows(a.logged, b.logged);
+    return;
+  }
+  if (layer_a.rows == layer_b.rows && RowIds(layer_a).IsSameAs(RowIds(layer_b), layer_a.rows)) {
+    return;
+  }
+  throw Error(
+      ErrorKind::kInvalidArgument,
+      fmt::format("layers \"{}\" and \"{}\" are not of the same rows", layer_a.layer,
+                  layer_b.layer),
+      fmt::format("They have {} and {} rows, whose ids differ.", layer_a.rows, layer_b.rows),
+      "Rows are matched by position, so that the ids must be equal and in the same order.");
 }
 
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row) {

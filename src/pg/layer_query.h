@@ -13,6 +13,7 @@
 
 #include "pg/intermediate_reader.h"
 #include "pg/named_arguments.h"
+#include "pg/row_ids.h"
 
 namespace trails::pg {
 
@@ -35,16 +36,23 @@ IntermediateQuery ExactQuery(const NamedArguments &args);
 // Another layer of the query's model at its epoch: all columns, the query's rows.
 IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view layer);
 
-// Positions. Throw Error(kInvalidArgument) for numbers below 1; what is beyond the layer is told by
-// PlanQuery.
+// Positions. Throw Error(kInvalidArgument) for columns below 1, and as RowIds; what is beyond the
+// layer is told by PlanQuery.
 std::int32_t ColumnArgument(const NamedArguments &args, const char *name);
-std::int64_t RowArgument(const NamedArguments &args, const char *name);
+// Of the row that has this id.
+std::int64_t RowArgument(const NamedArguments &args, const char *name, const RowIds &ids);
 // In the order given; nothing for NULL.
-std::optional<std::vector<std::int64_t>> PositionsArgument(const NamedArguments &args,
-                                                           const char *name, Oid element);
+std::optional<std::vector<std::int64_t>> ColumnsArgument(const NamedArguments &args,
+                                                         const char *name);
+std::optional<std::vector<std::int64_t>> RowsArgument(const NamedArguments &args, const char *name,
+                                                      const RowIds &ids);
 
 // A number from 1 to `most`. Throws Error(kInvalidArgument).
 std::int32_t CountArgument(const NamedArguments &args, const char *name, std::int32_t most);
+
+// Throws Error(kInvalidArgument) unless row i of one layer is row i of the other: by the rows that
+// their models were logged with (logged_rows.h), and where one is foreign by equal row ids.
+void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b);
 
 // One row of the layer, all its columns. `query`: as LayerQuery gave it.
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row);

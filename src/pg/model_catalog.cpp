@@ -55,12 +55,12 @@ SqlParameters NameAndCaller(CatalogSession &catalog, std::string_view model) {
   pg_unreachable();
 }
 
-ModelRow Find(CatalogSession &catalog, std::string_view model) {
+std::optional<ModelRow> FindIfAny(CatalogSession &catalog, std::string_view model) {
   std::uint64_t found = catalog.ReadOften(kFindByName, NameAndCaller(catalog, model));
   if (found == 0 && model.find('.') != std::string_view::npos) {
     found = catalog.ReadOften(kFindByOwnerAndName, NameAndCaller(catalog, model));
   }
-  if (found == 0) ThrowMissing(model);
+  if (found == 0) return std::nullopt;
   ModelRow row;
   row.owner = catalog.ObjectId(0, 1);
   if (found > 1 && row.owner != catalog.caller()) ThrowAmbiguous(std::string(model));
@@ -68,6 +68,12 @@ ModelRow Find(CatalogSession &catalog, std::string_view model) {
   row.bytes = catalog.Bigint(0, 2);
   row.name = catalog.Text(0, 4);
   return row;
+}
+
+ModelRow Find(CatalogSession &catalog, std::string_view model) {
+  std::optional<ModelRow> row = FindIfAny(catalog, model);
+  if (!row) ThrowMissing(model);
+  return *std::move(row);
 }
 
 ModelRow FindOwned(CatalogSession &catalog, std::string_view model) {
@@ -104,6 +110,10 @@ void ChangeReaders(std::string_view model, const std::string &role, const char *
 
 ModelRow FindModel(std::string_view model) {
   return WithCatalog([&](CatalogSession &catalog) { return Find(catalog, model); });
+}
+
+std::optional<ModelRow> FindModelIfAny(std::string_view model) {
+  return WithCatalog([&](CatalogSession &catalog) { return FindIfAny(catalog, model); });
 }
 
 std::string ReadModelBytes(const ModelRow &row) {

@@ -37,6 +37,8 @@ struct ModelRow {
 // Throws Error(kUndefinedObject) when there is none that the caller may use; PgError (42725) when
 // models of several other owners have the name. Cost: one index look-up through a kept plan.
 ModelRow FindModel(std::string_view model);
+// The same, nothing where there is none.
+std::optional<ModelRow> FindModelIfAny(std::string_view model);
 
 // The stored bytes. Throws Error(kCorruptData) when a part is missing; PgError.
 std::string ReadModelBytes(const ModelRow &row);

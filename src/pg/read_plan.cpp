@@ -100,22 +100,27 @@ RerunWork WorkOfRerun(const CheckedQuery &query, const GroupPlan &group) {
   return work;
 }
 
-// The groups that are stored, with sizes that were looked up once a session and group: they take
-// longer than a point query, and what they are shared with changes slowly.
-std::vector<StoredGroup> KnownGroups(CatalogSession &catalog, std::int64_t intermediate) {
-  static auto *const known = new std::map<std::pair<Oid, GroupKey>, StoredGroup>;
+// The groups that are stored, with sizes that were looked up once a session, group and number of
+// rows: they take longer than a point query, and what they are shared with changes slowly.
+std::vector<StoredGroup> KnownGroups(CatalogSession &catalog, const IntermediateRow &row) {
+  struct Known {
+    std::int64_t rows = 0;
+    StoredGroup group;
+  };
+  static auto *const known = new std::map<std::pair<Oid, GroupKey>, Known>;
   const Oid table = CatalogTable("cached_block");
+  const std::int64_t intermediate = row.intermediate_id;
   std::vector<StoredGroup> groups;
   bool is_complete = true;
-  for (const std::int32_t first : StoredFirstColumns(catalog, Shelf::kCache, intermediate)) {
+  for (const std::int32_t first : StoredFirstColumns(catalog, row.shelf(), intermediate)) {
     const auto found = known->find({table, {intermediate, first}});
-    is_complete = is_complete && found != known->end();
-    if (is_complete) groups.push_back(found->second);
+    is_complete = is_complete && found != known->end() && found->second.rows == row.rows;
+    if (is_complete) groups.push_back(found->second.group);
   }
   if (is_complete) return groups;
-  groups = StoredGroups(catalog, Shelf::kCache, intermediate);
+  groups = StoredGroups(catalog, row.shelf(), intermediate);
   for (const StoredGroup &group : groups) {
-    (*known)[{table, {intermediate, group.first_column}}] = group;
+    (*known)[{table, {intermediate, group.first_column}}] = {row.rows, group};
   }
   return groups;
 }
@@ -141,6 +146,28 @@ const char *WhyNotRead(const CheckedQuery &query, const GroupPlan &group) {
                   group.first_column + group.group_columns, reason),
       "Leave the strategy to 'auto', or log the layer with trails.gamma_min at 0, which stores "
       "it.");
+}
+
+// There is nothing to choose: what is not on the durable shelf is nowhere.
+void ChooseForeign(const CheckedQuery &query, GroupPlan *group) {
+  group->rerun_seconds = kImpossible;
+  group->gamma = kImpossible;
+  const char *const obstacle = WhyNotRead(query, *group);
+  if (query.query.strategy == Strategy::kRerun || obstacle != nullptr) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("layer \"{}\" {}", query.query.intermediate.layer,
+                            obstacle == nullptr ? "cannot be computed again"
+                                                : "cannot be read from the store"),
+                obstacle == nullptr
+                    ? fmt::format("It is of a foreign model, \"{}\".", query.query.logged.name)
+                    : fmt::format("Columns {} to {}: {}.", group->first_column + 1,
+                                  group->first_column + group->group_columns, obstacle),
+                "Of a foreign model there are the values that were logged, as their scheme keeps "
+                "them.");
+  }
+  group->strategy = Strategy::kRead;
+  group->reason =
+      query.query.strategy == Strategy::kRead ? "asked for" : "a foreign model cannot be run again";
 }
 
 void Choose(const CheckedQuery &query, GroupPlan *group) {
@@ -217,6 +244,7 @@ CheckedQuery::CheckedQuery(const IntermediateQuery &asked, std::shared_ptr<const
       all_columns(StoredShape(asked.intermediate.scheme, asked.intermediate.shape).columns()),
       columns(ColumnsOrAll(asked, all_columns)),
       rows(asked.intermediate.rows, RowsInside(asked)) {
+  if (model == nullptr) return;
   const std::vector<Layer> layers = LayersOf(*model);
   layer = FindLayer(layers, asked.intermediate.layer);
   flops_per_row = layers[layer].flops_per_row;
@@ -229,6 +257,7 @@ std::vector<std::int32_t> CheckedQuery::ColumnsOf(const GroupPlan &group) const 
 }
 
 CheckedQuery CheckQuery(const IntermediateQuery &query) {
+  if (query.intermediate.is_foreign) return {query, nullptr};
   return {query, OpenSnapshot(query.logged, query.intermediate.epoch)};
 }
 
@@ -263,7 +292,7 @@ WholeGroup CostOfWhole(const CostRates &rates, const GroupCost &cost, std::int32
 void PlanGroups(CatalogSession &catalog, CheckedQuery *query) {
   const IntermediateRow &intermediate = query->query.intermediate;
   const CostRates &rates = CurrentRates(catalog);
-  const std::vector<StoredGroup> stored = KnownGroups(catalog, intermediate.intermediate_id);
+  const std::vector<StoredGroup> stored = KnownGroups(catalog, intermediate);
   query->groups.clear();
   for (auto column = query->columns.begin(); column != query->columns.end();) {
     GroupPlan group;
@@ -284,8 +313,12 @@ void PlanGroups(CatalogSession &catalog, CheckedQuery *query) {
     const double part_read = rates.Seconds(group.read);
     group.read_seconds = part_read;
     group.rerun_seconds = RerunSeconds(rates, group.rerun);
-    Choose(*query, &group);
-    Weigh(catalog, *query, group.stored ? &*found : nullptr, part_read, &group);
+    if (intermediate.is_foreign) {
+      ChooseForeign(*query, &group);
+    } else {
+      Choose(*query, &group);
+      Weigh(catalog, *query, group.stored ? &*found : nullptr, part_read, &group);
+    }
     query->groups.push_back(std::move(group));
   }
   ShareRerun(rates, query);

@@ -20,8 +20,8 @@ struct CheckedQuery {
   CheckedQuery(const IntermediateQuery &asked, std::shared_ptr<const Model> opened);
 
   const IntermediateQuery &query;
-  std::shared_ptr<const Model> model;
-  std::size_t layer = 0;  // into LayersOf(*model)
+  std::shared_ptr<const Model> model;  // null: a foreign layer
+  std::size_t layer = 0;               // into LayersOf(*model)
   double flops_per_row = 0;
   std::int32_t all_columns = 0;       // of the stored shape
   std::vector<std::int32_t> columns;  // asked for, ascending

@@ -68,6 +68,29 @@ std::int32_t ColumnsOf(const IntermediateRow &intermediate) {
   return StoredShape(intermediate.scheme, intermediate.shape).columns();
 }
 
+// Writes the statistics of each column group by a statement whose parameters are intermediate,
+// first column and bytes.
+void WriteGroups(CatalogSession &catalog, const char *statement,
+                 const IntermediateRow &intermediate, double flops_per_row,
+                 const LayerStatistics &statistics) {
+  const auto columns = static_cast<std::int32_t>(statistics.columns.size());
+  for (std::int32_t first = 0; first < columns; first += kPartitionColumns) {
+    const std::int32_t end = std::min(first + kPartitionColumns, columns);
+    GroupStatistics group;
+    group.cost = {intermediate.rows, flops_per_row};
+    group.columns.assign(statistics.columns.begin() + first, statistics.columns.begin() + end);
+    if (!statistics.quantisers.empty()) {
+      group.quantisers.assign(statistics.quantisers.begin() + first,
+                              statistics.quantisers.begin() + end);
+    }
+    SqlParameters parameters;
+    parameters.AddBigint(intermediate.intermediate_id)
+        .AddInteger(first)
+        .AddBytes(WriteStatistics(intermediate.scheme, group));
+    catalog.Write(statement, parameters);
+  }
+}
+
 // Adds a group's statistics to the layer's.
 void Append(const IntermediateRow &intermediate, std::int32_t first_column, std::int32_t columns,
             std::string_view bytes, LayerStatistics *layer) {
@@ -80,7 +103,10 @@ void Append(const IntermediateRow &intermediate, std::int32_t first_column, std:
                 fmt::format("stored statistics of layer \"{}\" are corrupt", intermediate.layer),
                 fmt::format("Intermediate {}, columns from {}: {}", intermediate.intermediate_id,
                             first_column + 1, error.detail()),
-                "Log the layer again with trails.log_intermediates.");
+                intermediate.is_foreign
+                    ? "trails.check_store names all that is corrupt; the layer can be logged anew "
+                      "after trails.drop_intermediates."
+                    : "Log the layer again with trails.log_intermediates.");
   }
 }
 
@@ -88,13 +114,21 @@ void Append(const IntermediateRow &intermediate, std::int32_t first_column, std:
 
 std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
                                                       const IntermediateRow &intermediate) {
-  if (auto remembered = Remembered(intermediate.intermediate_id)) return remembered;
+  const bool is_foreign = intermediate.is_foreign;
+  if (!is_foreign) {
+    if (auto remembered = Remembered(intermediate.intermediate_id)) return remembered;
+  }
   SqlParameters parameters;
   parameters.AddBigint(intermediate.intermediate_id);
-  const std::uint64_t rows = catalog.ReadOften(
-      "SELECT first_column::bigint, bytes FROM trails.cached_statistics WHERE intermediate_id = $1 "
-      "ORDER BY first_column",
-      parameters);
+  const std::uint64_t rows =
+      is_foreign ? catalog.WriteOften(
+                       "SELECT first_column::bigint, bytes FROM trails.foreign_statistics "
+                       "WHERE intermediate_id = $1 ORDER BY first_column",
+                       parameters)
+                 : catalog.ReadOften(
+                       "SELECT first_column::bigint, bytes FROM trails.cached_statistics "
+                       "WHERE intermediate_id = $1 ORDER BY first_column",
+                       parameters);
   auto layer = std::make_shared<LayerStatistics>();
   const std::int32_t columns = ColumnsOf(intermediate);
   std::int32_t expected = 0;
@@ -108,7 +142,7 @@ std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
     expected += count;
   }
   if (expected < columns) return nullptr;
-  Remember(intermediate.intermediate_id, layer);
+  if (!is_foreign) Remember(intermediate.intermediate_id, layer);
   return layer;
 }
 
@@ -120,25 +154,19 @@ void KeepStatistics(CatalogSession &catalog, const IntermediateRow &intermediate
       !TryLockUntilCommit(catalog, LockSubject::kIntermediate, intermediate.intermediate_id)) {
     return;
   }
-  const auto columns = static_cast<std::int32_t>(statistics->columns.size());
-  for (std::int32_t first = 0; first < columns; first += kPartitionColumns) {
-    const std::int32_t end = std::min(first + kPartitionColumns, columns);
-    GroupStatistics group;
-    group.cost = {intermediate.rows, flops_per_row};
-    group.columns.assign(statistics->columns.begin() + first, statistics->columns.begin() + end);
-    if (!statistics->quantisers.empty()) {
-      group.quantisers.assign(statistics->quantisers.begin() + first,
-                              statistics->quantisers.begin() + end);
-    }
-    SqlParameters parameters;
-    parameters.AddBigint(intermediate.intermediate_id)
-        .AddInteger(first)
-        .AddBytes(WriteStatistics(intermediate.scheme, group));
-    catalog.Write(
-        "INSERT INTO trails.cached_statistics (intermediate_id, first_column, bytes) "
-        "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        parameters);
-  }
+  WriteGroups(catalog,
+              "INSERT INTO trails.cached_statistics (intermediate_id, first_column, bytes) "
+              "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+              intermediate, flops_per_row, *statistics);
+}
+
+void KeepForeignStatistics(CatalogSession &catalog, const IntermediateRow &intermediate,
+                           const LayerStatistics &statistics) {
+  WriteGroups(catalog,
+              "INSERT INTO trails.foreign_statistics AS s (intermediate_id, first_column, bytes) "
+              "VALUES ($1, $2, $3) ON CONFLICT (intermediate_id, first_column) "
+              "DO UPDATE SET bytes = excluded.bytes",
+              intermediate, 0, statistics);
 }
 
 }  // namespace trails::pg

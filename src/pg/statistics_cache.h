@@ -1,7 +1,8 @@
 // Statistics and quantisers of layers: in this session's memory, and in trails.cached_statistics, a
 // row a column group.
 //
-// They never change: an intermediate's rows and parameters do not.
+// They never change: an intermediate's rows and parameters do not. Those of a foreign layer change
+// with every batch of rows, cannot be made again, and are in trails.foreign_statistics alone.
 //
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -16,7 +17,8 @@ namespace trails::pg {
 // Memory that statistics may hold in one backend.
 inline constexpr std::int64_t kStatisticsCacheBytes = std::int64_t{64} << 20;
 
-// Those of all stored columns; null where a group's are missing. Throws PgError;
+// Those of all stored columns; null where a group's are missing. Those of a foreign layer may be of
+// rows that were logged since `intermediate` was looked up. Throws PgError;
 // Error(kCorruptData) whose DETAIL names the intermediate and the group.
 // Cost: a look-up; the first time in a session some 2 us a column.
 std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
@@ -26,5 +28,10 @@ std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
 // Throws PgError.
 void KeepStatistics(CatalogSession &catalog, const IntermediateRow &intermediate,
                     double flops_per_row, std::shared_ptr<const LayerStatistics> statistics);
+
+// Keeps those of a foreign layer in place of what was there. Throws PgError.
+// Cost: some 1.3 kB a column.
+void KeepForeignStatistics(CatalogSession &catalog, const IntermediateRow &intermediate,
+                           const LayerStatistics &statistics);
 
 }  // namespace trails::pg

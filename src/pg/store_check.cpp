@@ -13,6 +13,7 @@ extern "C" {
 #include <utility>
 
 #include "core/intermediates/scheme.h"
+#include "core/intermediates/statistics_bytes.h"
 #include "pg/memory_scope.h"
 #include "pg/partition_store.h"
 
@@ -80,6 +81,29 @@ constexpr CatalogRule kRules[] = {
      "SELECT intermediate_id, NULL, first_column + 1, NULL, 'Its intermediate is gone; "
      "trails.collect_garbage deletes it.' FROM trails.cached_statistics AS s WHERE NOT EXISTS "
      "(SELECT FROM trails.intermediate AS i WHERE i.intermediate_id = s.intermediate_id)"},
+    {"statistics of nothing", "durable",
+     "SELECT intermediate_id, NULL, first_column + 1, NULL, 'Its intermediate is gone.' "
+     "FROM trails.foreign_statistics AS s WHERE NOT EXISTS "
+     "(SELECT FROM trails.intermediate AS i WHERE i.intermediate_id = s.intermediate_id)"},
+    {"labels of nothing", "durable",
+     "SELECT NULL, NULL, NULL, NULL, format('%s labels are of what was logged as %s, which is "
+     "gone.', count(*), logged_id) FROM trails.foreign_label AS f WHERE NOT EXISTS "
+     "(SELECT FROM trails.logged AS l WHERE l.logged_id = f.logged_id) GROUP BY logged_id"},
+    {"layer without statistics", "durable",
+     "SELECT i.intermediate_id, NULL, NULL, NULL, format('Layer \"%s\" is foreign, so that they "
+     "cannot be made again.', i.layer) FROM trails.intermediate AS i JOIN trails.logged AS l "
+     "USING (logged_id) WHERE l.kind = 'foreign' AND NOT EXISTS (SELECT "
+     "FROM trails.foreign_statistics AS s WHERE s.intermediate_id = i.intermediate_id)"},
+    {"layer without values", "durable",
+     "SELECT i.intermediate_id, NULL, NULL, NULL, format('Layer \"%s\" is foreign, and has %s of "
+     "its %s.', i.layer, CASE WHEN b.groups = 0 THEN 'nothing' ELSE 'a part' END, "
+     "CASE i.scheme WHEN 'stats' THEN 'row ids' ELSE 'values and row ids' END) "
+     "FROM trails.intermediate AS i JOIN trails.logged AS l USING (logged_id), "
+     "LATERAL (SELECT count(DISTINCT first_column) AS groups, count(DISTINCT first_column) FILTER "
+     "(WHERE first_column = 0) AS first, coalesce(max(first_column), 0) AS last "
+     "FROM trails.row_block AS r WHERE r.intermediate_id = i.intermediate_id) AS b "
+     "WHERE l.kind = 'foreign' AND i.rows > 0 AND (b.groups = 0 OR (i.scheme <> 'stats' "
+     "AND b.groups <> b.last / $2 + 1) OR b.last = 0)"},
     {"data set without rows", "catalog",
      "SELECT d.intermediate_id, NULL, g.first + 1, NULL, format('Data set %s has none of columns "
      "%s to %s.', d.dataset_id, g.first + 1, g.first + $2) FROM trails.dataset AS d, "
@@ -151,6 +175,7 @@ struct BlockOf {
   std::int64_t rows = 0;         // of the block
   std::int32_t columns = 0;      // of the group
   std::optional<Scheme> scheme;  // none for encoded rows
+  std::int32_t bits = 0;         // of an element, where there is a scheme
 };
 
 struct Listed {
@@ -175,6 +200,7 @@ class StoreCheck {
 
   std::vector<StoreProblem> Run() {
     for (const CatalogRule &rule : kRules) Apply(rule);
+    CheckForeignStatistics();
     for (const Shelf shelf : {Shelf::kDurable, Shelf::kCache}) {
       shelf_ = shelf;
       std::int64_t last = 0;
@@ -209,6 +235,45 @@ class StoreCheck {
            catalog_.IsNull(row, 3) ? -1 : catalog_.Bigint(row, 3), catalog_.Text(row, 4)});
     }
     catalog_.FreeRows();
+  }
+
+  // What a foreign layer's values are decoded by.
+  void CheckForeignStatistics() {
+    std::int64_t intermediate = -1;
+    std::int32_t first = 0;
+    for (;;) {
+      const MemoryScope memory;
+      SqlParameters after;
+      after.AddBigint(intermediate).AddInteger(first);
+      if (catalog_.WriteOften(
+              "SELECT s.intermediate_id, s.first_column, s.bytes, i.shape, i.scheme, i.rows "
+              "FROM trails.foreign_statistics AS s JOIN trails.intermediate AS i "
+              "USING (intermediate_id) WHERE (s.intermediate_id, s.first_column) > ($1, $2) "
+              "ORDER BY s.intermediate_id, s.first_column LIMIT 1",
+              after) == 0) {
+        return;
+      }
+      intermediate = catalog_.Bigint(0, 0);
+      first = catalog_.Integer(0, 1);
+      std::string bytes;
+      catalog_.AppendBytes(0, 2, &bytes);
+      const std::vector<std::int32_t> sides = catalog_.Integers(0, 3);
+      const Scheme scheme = ParseScheme(catalog_.Text(0, 4));
+      const std::int64_t rows = catalog_.Bigint(0, 5);
+      const Shape shape = StoredShape(scheme, {sides.at(0), sides.at(1), sides.at(2)});
+      try {
+        const GroupStatistics group = ReadStatisticsBytes(
+            scheme, std::min(kPartitionColumns, shape.columns() - first), bytes);
+        if (group.cost.rows == rows) continue;
+        problems_.push_back(
+            {"wrong statistics", "durable", intermediate, -1, first + 1, -1,
+             fmt::format("They are of {} rows, of which there are {}.", group.cost.rows, rows)});
+      } catch (const Error &error) {
+        if (error.kind() != ErrorKind::kCorruptData) throw;
+        problems_.push_back(
+            {"corrupt statistics", "durable", intermediate, -1, first + 1, -1, error.detail()});
+      }
+    }
   }
 
   const char *Of(const char *const (&statements)[2]) const {
@@ -268,6 +333,12 @@ class StoreCheck {
       shape = StoredShape(*block.scheme, shape);
     }
     block.columns = std::min(kPartitionColumns, shape.columns() - block.first_column);
+    if (block.scheme) block.bits = BitsOf(*block.scheme);
+    // After all others a foreign layer has the ids of its rows.
+    if (block.columns <= 0) {
+      block.columns = 1;
+      block.bits = 64;
+    }
     return block;
   }
 
@@ -356,7 +427,7 @@ class StoreCheck {
   void CheckSize(const Listed &listed, std::int32_t column, std::size_t bytes) {
     for (const BlockOf &block : listed.blocks) {
       if (!block.scheme) continue;  // LoggedInputs looks at those
-      const auto bits = static_cast<std::size_t>(BitsOf(*block.scheme));
+      const auto bits = static_cast<std::size_t>(block.bits);
       const std::size_t expected = (static_cast<std::size_t>(block.rows) * bits + 7) / 8;
       if (bytes == expected) continue;
       Report("wrong rows or columns", listed, column + 1,

@@ -33,7 +33,7 @@ std::int64_t ColumnsOf(const IntermediateQuery &query) {
 std::vector<IntermediateQuery> TwoLayers(const NamedArguments &args) {
   std::vector<IntermediateQuery> layers = {LayerQuery(args, "model_a", "layer_a", "epoch_a"),
                                            LayerQuery(args, "model_b", "layer_b", "epoch_b")};
-  RequireSameRows(layers[0].logged, layers[1].logged);
+  RequireSameRows(layers[0], layers[1]);
   return layers;
 }
 

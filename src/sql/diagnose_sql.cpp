@@ -8,6 +8,7 @@
 #include "core/intermediates/distribution.h"
 #include "core/intermediates/neighbours.h"
 #include "pg/bridge.h"
+#include "pg/foreign_labels.h"
 #include "pg/layer_query.h"
 #include "pg/logged_rows.h"
 #include "pg/model_scan.h"
@@ -25,6 +26,7 @@ namespace {
 constexpr std::int64_t kGatheredBytes = std::int64_t{64} << 20;  // of whole columns at once
 
 RowGroups GroupRows(const IntermediateQuery &query, std::string_view by) {
+  if (query.intermediate.is_foreign) return GroupByLabel(query.logged, query.intermediate, by);
   return GroupRows(query.logged, *OpenSnapshot(query.logged, query.intermediate.epoch), by);
 }
 
@@ -132,7 +134,8 @@ TRAILS_PG_FUNCTION(trails_knn) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = LayerQuery(args);
-  const std::int64_t row = RowArgument(args, "row_id");
+  const RowIds ids(query.intermediate);
+  const std::int64_t row = RowArgument(args, "row_id", ids);
   const std::int32_t k = CountArgument(args, "k", 99'999);
   const trails::Distance distance = trails::ParseDistance(args.Text("metric"));
   // The row is its own nearest: one more is looked for, and it is left out.
@@ -143,7 +146,8 @@ TRAILS_PG_FUNCTION(trails_knn) {
   for (const trails::Neighbour &neighbour : nearest.Take()) {
     if (neighbour.row_id == row + 1 || rank == k) continue;
     RowValues values;
-    values.AddInteger(++rank).AddBigint(neighbour.row_id).AddDouble(neighbour.distance);
+    values.AddInteger(++rank).AddBigint(ids.IdOf(neighbour.row_id - 1));
+    values.AddDouble(neighbour.distance);
     results.Put(values);
   }
   return Datum{0};
@@ -155,8 +159,9 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = LayerQuery(args);
-  const std::vector<float> a = ReadRow(query, RowArgument(args, "row_a"));
-  const std::vector<float> b = ReadRow(query, RowArgument(args, "row_b"));
+  const RowIds ids(query.intermediate);
+  const std::vector<float> a = ReadRow(query, RowArgument(args, "row_a", ids));
+  const std::vector<float> b = ReadRow(query, RowArgument(args, "row_b", ids));
   ResultSet results(fcinfo);
   results.PutRows(static_cast<std::int64_t>(a.size()),
                   [&](std::int64_t i, Datum *values, bool *nulls) {
@@ -206,7 +211,7 @@ TRAILS_PG_FUNCTION(trails_column_diff) {
   const NamedArguments args(fcinfo);
   IntermediateQuery a = LayerQuery(args, "model_a", "layer_a", "epoch_a");
   IntermediateQuery b = LayerQuery(args, "model_b", "layer_b", "epoch_b");
-  RequireSameRows(a.logged, b.logged);
+  RequireSameRows(a, b);
   a.columns = {ColumnArgument(args, "column_a")};
   b.columns = {ColumnArgument(args, "column_b")};
   std::optional<RowGroups> groups;
@@ -234,7 +239,8 @@ TRAILS_PG_FUNCTION(trails_confusion) {
   const NamedArguments args(fcinfo);
   const IntermediateQuery prediction =
       LayerQuery(args, FindLogged(args.Text("model")), "prediction", EpochArgument(args));
-  const RowGroups actual = GroupRows(prediction, "target");
+  const RowGroups actual = GroupRows(
+      prediction.logged, *OpenSnapshot(prediction.logged, prediction.intermediate.epoch), "target");
   ResultSet results(fcinfo);
   for (const auto &[cell, rows] : CountConfusion(prediction, actual)) {
     RowValues row;

@@ -9,6 +9,7 @@
 #include "pg/intermediate_reader.h"
 #include "pg/layer_query.h"
 #include "pg/named_arguments.h"
+#include "pg/read_plan.h"
 #include "pg/result_rows.h"
 
 extern "C" {
@@ -34,10 +35,11 @@ struct AskedValues {
   bool no_rows = false;            // an empty array of rows
 };
 
-AskedValues ReadAsked(const NamedArguments &args) {
+// ids: of the rows of `query`'s layer.
+AskedValues ReadAsked(const NamedArguments &args, IntermediateQuery query, const RowIds &ids) {
   AskedValues asked;
-  asked.query = LayerQuery(args);
-  if (const auto columns = PositionsArgument(args, "columns", INT4OID)) {
+  asked.query = std::move(query);
+  if (const auto columns = ColumnsArgument(args, "columns")) {
     if (columns->empty()) {
       throw Error(ErrorKind::kInvalidArgument, "argument \"columns\" must not be empty", {},
                   "Leave it NULL for all columns.");
@@ -56,7 +58,7 @@ AskedValues ReadAsked(const NamedArguments &args) {
     asked.order.resize(static_cast<std::size_t>(shape.columns()));
     std::iota(asked.order.begin(), asked.order.end(), std::size_t{0});
   }
-  if (auto rows = PositionsArgument(args, "rows", INT8OID)) {
+  if (auto rows = RowsArgument(args, "rows", ids)) {
     asked.no_rows = rows->empty();
     std::ranges::sort(*rows);
     const auto repeated = std::ranges::unique(*rows);
@@ -124,7 +126,7 @@ class LargestRows {
 void RequireColumn(const IntermediateQuery &query, std::int32_t column) {
   IntermediateQuery one = query;
   one.columns = {column};
-  (void)PlanQuery(one);
+  (void)CheckQuery(one);
 }
 
 std::vector<RowValue> TopRows(const IntermediateQuery &query, std::int32_t column, std::int32_t k) {
@@ -160,14 +162,17 @@ Histogram MakeHistogram(const IntermediateQuery &query, std::int32_t column, std
 // trails.get_intermediate(model, layer, columns, rows, epoch, exact, strategy)
 TRAILS_PG_FUNCTION(trails_get_intermediate) {
   using namespace trails::pg;
-  const AskedValues asked = ReadAsked(NamedArguments(fcinfo));
+  const NamedArguments args(fcinfo);
+  IntermediateQuery query = LayerQuery(args);
+  const RowIds ids(query.intermediate);
+  const AskedValues asked = ReadAsked(args, std::move(query), ids);
   ResultSet results(fcinfo);
   if (asked.no_rows) return Datum{0};
   const std::size_t *const order = asked.order.data();
   const std::size_t count = asked.order.size();
   ReadIntermediate(asked.query, [&](const trails::ColumnBlock &block) {
     results.PutRows(block.rows, [&](std::int64_t row, Datum *values, bool *nulls) {
-      values[0] = Int64GetDatum(block.row_ids[row]);
+      values[0] = Int64GetDatum(ids.IdOf(block.row_ids[row] - 1));
       values[1] = RowArray(block, row, order, count);
       nulls[0] = nulls[1] = false;
     });
@@ -178,7 +183,10 @@ TRAILS_PG_FUNCTION(trails_get_intermediate) {
 // trails.explain_intermediate(model, layer, columns, rows, epoch, exact, strategy)
 TRAILS_PG_FUNCTION(trails_explain_intermediate) {
   using namespace trails::pg;
-  const AskedValues asked = ReadAsked(NamedArguments(fcinfo));
+  const NamedArguments args(fcinfo);
+  IntermediateQuery query = LayerQuery(args);
+  const RowIds ids(query.intermediate);
+  const AskedValues asked = ReadAsked(args, std::move(query), ids);
   ResultSet results(fcinfo);
   if (asked.no_rows) return Datum{0};
   for (const GroupPlan &group : PlanQuery(asked.query)) {
@@ -200,7 +208,7 @@ TRAILS_PG_FUNCTION(trails_value_at) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   IntermediateQuery query = LayerQuery(args);
-  query.rows = {RowArgument(args, "row_id")};
+  query.rows = {RowArgument(args, "row_id", RowIds(query.intermediate))};
   PG_RETURN_FLOAT4(ReadColumn(query, ColumnArgument(args, "column")).front());
 }
 
@@ -213,12 +221,14 @@ TRAILS_PG_FUNCTION(trails_topk) {
   RequireColumn(query, column);
   const std::vector<trails::RowValue> top =
       TopRows(query, column, CountArgument(args, "k", kMostTopRows));
+  const RowIds ids(query.intermediate);
   ResultSet results(fcinfo);
   results.PutRows(static_cast<std::int64_t>(top.size()),
                   [&](std::int64_t i, Datum *values, bool *nulls) {
                     values[0] = Int32GetDatum(static_cast<std::int32_t>(i + 1));
-                    values[1] = Int64GetDatum(top[static_cast<std::size_t>(i)].row + 1);
-                    values[2] = Float4GetDatum(top[static_cast<std::size_t>(i)].value);
+                    const trails::RowValue &row = top[static_cast<std::size_t>(i)];
+                    values[1] = Int64GetDatum(ids.IdOf(row.row));
+                    values[2] = Float4GetDatum(row.value);
                     nulls[0] = nulls[1] = nulls[2] = false;
                   });
   return Datum{0};
