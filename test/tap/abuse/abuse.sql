@@ -41,3 +41,12 @@ CREATE FUNCTION abuse_past(
     relation regclass, target text, space text, widths integer[], min_layers integer,
     max_layers integer) RETURNS text
     AS :'library', 'abuse_past' LANGUAGE C STRICT;
+
+CREATE FUNCTION abuse_missing_row(value text) RETURNS text
+    AS :'library', 'abuse_missing_row' LANGUAGE C STRICT;
+
+CREATE FUNCTION abuse_null_inside() RETURNS text
+    AS :'library', 'abuse_null_inside' LANGUAGE C STRICT;
+
+CREATE FUNCTION abuse_caller() RETURNS text
+    AS :'library', 'abuse_caller' LANGUAGE C STRICT;
