@@ -162,6 +162,33 @@ void LogFirst(const LogRequest &request, const LoadedModel &loaded) {
   });
 }
 
+// Gives the layers the scheme asked for; where none are named, each by SchemeOf.
+void ReplaceSchemes(const LogRequest &request, const LoggedRow &logged, const Model &model,
+                    const std::vector<IntermediateRow> &rows) {
+  const std::vector<Layer> layers = LayersOf(model);
+  WithCatalog([&](CatalogSession &catalog) {
+    for (const IntermediateRow &row : rows) {
+      const Scheme scheme = request.layers
+                                ? *request.scheme
+                                : SchemeOf(layers[FindLayer(layers, row.layer)], *request.scheme);
+      if (row.scheme != scheme) ReplaceScheme(catalog, logged.logged_id, row, scheme);
+    }
+  });
+}
+
+// A column that the rows were read from and that is there no more; empty for none.
+std::string MissingColumn(const ScanRequest &scan, const Model &model) {
+  std::vector<std::string> names;
+  for (const InputColumn &column : model.fields.columns) names.push_back(column.name);
+  if (!scan.key.empty()) names.push_back(scan.key);
+  for (const std::string &name : names) {
+    const char *const column = name.c_str();
+    const Oid relation = scan.source;
+    if (CallPg([=] { return get_attnum(relation, column); }) == InvalidAttrNumber) return name;
+  }
+  return {};
+}
+
 std::vector<LoggedLayer> Describe(const std::vector<IntermediateRow> &rows, double seconds) {
   std::vector<LoggedLayer> layers;
   WithCatalog([&](CatalogSession &catalog) {
@@ -200,14 +227,8 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
   }
   const LoggedRow logged = FindLogged(request.model);
   std::vector<IntermediateRow> layers = ListNamed(request, logged, names);
-  if (is_logged && request.scheme) {
-    WithCatalog([&](CatalogSession &catalog) {
-      for (const IntermediateRow &layer : layers) {
-        if (layer.scheme != *request.scheme) {
-          ReplaceScheme(catalog, logged.logged_id, layer, *request.scheme);
-        }
-      }
-    });
+  if (request.scheme) {
+    ReplaceSchemes(request, logged, model->model(), layers);
     layers = ListNamed(request, logged, names);
   }
   MaterialiseLayers(logged, layers, false);
@@ -220,8 +241,11 @@ bool SourceChanged(const std::string &model) {
     throw Error(ErrorKind::kInvalidArgument, fmt::format("\"{}\" is no model", model));
   }
   if (logged.dataset.source_oid == InvalidOid) {
-    throw Error(ErrorKind::kUndefinedObject,
-                fmt::format("relation {} does not exist", logged.dataset.source));
+    Tell({NoticeLevel::kNotice,
+          fmt::format("relation {} does not exist any more", logged.dataset.source),
+          {},
+          {}});
+    return true;
   }
   ScanRequest scan;
   scan.source = logged.dataset.source_oid;
@@ -239,6 +263,14 @@ bool SourceChanged(const std::string &model) {
     if (catalog.Bigint(0, 2) != 0) sample = catalog.Bigint(0, 2);
   });
   const std::shared_ptr<LoadedModel> loaded = OpenModel(logged.model);
+  if (const std::string column = MissingColumn(scan, loaded->model()); !column.empty()) {
+    Tell({NoticeLevel::kNotice,
+          fmt::format("column \"{}\" of relation {} does not exist any more", column,
+                      logged.dataset.source),
+          {},
+          {}});
+    return true;
+  }
   scan.with_target = HasTarget(scan.source, loaded->model());
   RowHashes hashes(logged.dataset.categorical, logged.dataset.numeric);
   ScanInputRows(loaded->model(), loaded->row.name, scan, sample,

@@ -19,7 +19,7 @@ struct LogRequest {
   std::string model;
   std::optional<std::vector<std::int32_t>> epochs;  // whose statistics are made; all logged ones
   std::optional<std::vector<std::string>> layers;   // whose statistics are made; all of them
-  // Of these layers, in the first call of all of them. As it was, or trails.intermediate_scheme.
+  // Of the layers named, or of all by SchemeOf. As it was, or trails.intermediate_scheme.
   std::optional<Scheme> scheme;
   std::optional<Oid> source;           // the relation that the model was trained on
   std::string key;                     // empty: none, or as it was
@@ -52,9 +52,9 @@ struct LoggedLayer {
 std::vector<LoggedLayer> LogIntermediates(const LogRequest &request);
 
 // Whether the source's rows, as the model sees them, are others than those that are logged under
-// its name. Reads the source under the caller's rights. Throws what FindLogged and ScanInputRows
-// throw; Error(kUndefinedObject) when the source is gone; Error(kInvalidArgument) for what is no
-// model.
+// its name; so they are, with a NOTICE, where the source or one of its columns is gone. Reads the
+// source under the caller's rights. Throws what FindLogged and ScanInputRows throw;
+// Error(kInvalidArgument) for what is no model.
 bool SourceChanged(const std::string &model);
 
 }  // namespace trails::pg

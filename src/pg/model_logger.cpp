@@ -53,20 +53,23 @@ void InsertIntermediate(CatalogSession &catalog, std::int64_t intermediate,
 
 // All layers of an epoch, in their order.
 void InsertLayers(CatalogSession &catalog, std::int64_t logged, std::int32_t epoch,
-                  const std::vector<Layer> &layers, std::int64_t rows, const std::string &scheme) {
+                  const std::vector<Layer> &layers, std::int64_t rows, const Scheme &scheme) {
   std::vector<std::string> names;
+  std::vector<std::string> schemes;
   std::vector<std::int32_t> columns;
   for (const Layer &layer : layers) {
     names.push_back(layer.name);
+    schemes.push_back(SchemeText(SchemeOf(layer, scheme)));
     columns.push_back(layer.columns);
   }
   SqlParameters parameters;
-  parameters.AddBigint(logged).AddInteger(epoch).AddBigint(rows).AddText(scheme).AddTexts(names);
+  parameters.AddBigint(logged).AddInteger(epoch).AddBigint(rows).AddTexts(schemes).AddTexts(names);
   parameters.AddArray(INT4OID, columns, IntegerElement);
   catalog.WriteOften(
       "INSERT INTO trails.intermediate (logged_id, epoch, layer, position, shape, rows, scheme) "
-      "SELECT $1, $2, l.layer, l.place - 1, ARRAY[l.columns, 1, 1], $3, $4 "
-      "FROM unnest($5, $6) WITH ORDINALITY AS l(layer, columns, place) ORDER BY l.place",
+      "SELECT $1, $2, l.layer, l.place - 1, ARRAY[l.columns, 1, 1], $3, l.scheme "
+      "FROM unnest($4, $5, $6) WITH ORDINALITY AS l(scheme, layer, columns, place) "
+      "ORDER BY l.place",
       parameters);
 }
 
@@ -193,6 +196,18 @@ void InsertSnapshot(CatalogSession &catalog, std::int64_t logged, std::int32_t e
 
 }  // namespace
 
+Scheme SchemeOf(const Layer &layer, const Scheme &scheme) noexcept {
+  switch (layer.kind) {
+    case LayerKind::kEmbedding:
+    case LayerKind::kBefore:
+    case LayerKind::kHidden: return scheme;
+    case LayerKind::kLogits:
+    case LayerKind::kPrediction:
+    case LayerKind::kLoss: break;
+  }
+  return {SchemeKind::kF32};
+}
+
 LoggedDataset LogRows(const StoredModel &model, const RowsToLog &rows) {
   const NewDataset dataset = ReadSource(model, rows);
   return WithCatalog([&](CatalogSession &catalog) {
@@ -215,7 +230,7 @@ std::int64_t InsertLogged(CatalogSession &catalog, const StoredModel &model,
       "INSERT INTO trails.snapshot (logged_id, epoch, valid, bytes) "
       "SELECT $1, 0, m.valid, 0 FROM trails.model AS m WHERE m.model_id = $2",
       snapshot);
-  InsertLayers(catalog, id, 0, LayersOf(model.model), dataset.rows, SchemeText(scheme));
+  InsertLayers(catalog, id, 0, LayersOf(model.model), dataset.rows, scheme);
   return id;
 }
 
@@ -262,7 +277,7 @@ void LogTraining(const TrainingLog &log, const SelectionResult &result) {
     std::int32_t epoch = 0;
     for (const Snapshot &snapshot : result.snapshots) {
       InsertSnapshot(catalog, logged, ++epoch, snapshot);
-      InsertLayers(catalog, logged, epoch, layers, dataset.rows, SchemeText(log.scheme));
+      InsertLayers(catalog, logged, epoch, layers, dataset.rows, log.scheme);
     }
   });
 }

@@ -35,6 +35,11 @@ struct RowsToLog {
   std::optional<std::int64_t> sample;  // see ScanInputRows
 };
 
+// The scheme that a layer has where nobody names one for it: `scheme` for embeddings and hidden
+// layers; f32 for logits, predictions and losses, which are few numbers and are what answers are
+// read off.
+Scheme SchemeOf(const Layer &layer, const Scheme &scheme) noexcept;
+
 struct LoggedDataset {
   std::int64_t dataset_id = 0;
   std::int64_t rows = 0;
@@ -46,8 +51,8 @@ struct LoggedDataset {
 // Cost: some 2 us a row, and as much for 20 columns.
 LoggedDataset LogRows(const StoredModel &model, const RowsToLog &rows);
 
-// A model that was not logged before: epoch 0, the model itself, with all its layers. Returns its
-// logged_id. Throws PgError. Cost: under 1 ms.
+// A model that was not logged before: epoch 0, the model itself, with all its layers by SchemeOf.
+// Returns its logged_id. Throws PgError. Cost: under 1 ms.
 std::int64_t InsertLogged(CatalogSession &catalog, const StoredModel &model,
                           const LoggedDataset &dataset, const Scheme &scheme);
 
@@ -61,7 +66,7 @@ struct TrainingLog {
   std::int64_t model_id = 0;  // as it was just stored, by this very command
   std::string name;           // of the model, which is the caller's
   Oid source = InvalidOid;    // that it was trained on
-  Scheme scheme;              // of all layers
+  Scheme scheme;              // see SchemeOf
 };
 
 // What can be known before a row is read: throws Error(kInvalidArgument) for a scheme that no layer
