@@ -101,10 +101,8 @@ made_maps() {
 logged_maps() {
   local first
   for ((first = 1; first <= $3; first += 1000)); do
-    ask "SELECT trails.log_intermediate('$1', '$2',
-           array_agg(DISTINCT row_id), array_agg(cell ORDER BY row_id, position),
-           shape => '{16,16,16}', scheme => '$2')
-         FROM mistique_map, unnest(cells) WITH ORDINALITY AS u(cell, position)
-         WHERE row_id BETWEEN $first AND least($3, $first + 999)" >/dev/null
+    ask "SELECT trails.log_intermediate('$1', '$2', array_agg(row_id ORDER BY row_id),
+           array_agg(cells ORDER BY row_id), shape => '{16,16,16}', scheme => '$2')
+         FROM mistique_map WHERE row_id BETWEEN $first AND least($3, $first + 999)" >/dev/null
   done
 }

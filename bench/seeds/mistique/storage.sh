@@ -8,7 +8,8 @@
 #   ROWS    with maps of 16 x 16 x 16, default 2000
 # Prints a Markdown table for each part, of all three by default. Epochs of diabetes take 4 GB on
 # disk at a time. `compressed` is what the chunks would take if each were stored for itself;
-# `stored` has directories, and of chunks that are the same only one.
+# `stored` has directories, of maps the statistics too, which are durable there, and of chunks that
+# are the same only one.
 # Ends with status 1 where the sizes of trails.intermediate_sizes do not add up to the store's.
 set -euo pipefail
 # shellcheck source=bench/seeds/mistique/experiment.sh
@@ -26,8 +27,8 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- epochs pipelines maps
 
 # chunks PATTERN: of what was logged under such names, but encoded rows of models: bytes of its
-# elements, of its chunks if each were stored for itself, of its partitions, and the percentage of
-# chunks that are references or whose whole partition another one has. Reads the partitions'
+# elements, of its chunks if each were stored for itself, of its partitions and durable statistics,
+# and the percentage of chunks that are references or whose whole partition another one has. Reads the partitions'
 # directories, whose form src/core/intermediates/partition.h describes.
 chunks() {
   ask 'SET jit = off' 'CREATE FUNCTION pg_temp.u16(b bytea, at integer) RETURNS bigint
@@ -60,7 +61,10 @@ chunks() {
       WHERE coalesce(m.name, l.name) LIKE '$1'
       GROUP BY partition_id)
     SELECT concat_ws(' ', coalesce(sum(alone.elements * blocks), 0),
-             coalesce(sum(alone.payload * blocks), 0), coalesce(sum(p.bytes), 0),
+             coalesce(sum(alone.payload * blocks), 0),
+             coalesce(sum(p.bytes), 0) + (SELECT coalesce(sum(octet_length(bytes)), 0)
+               FROM trails.foreign_statistics JOIN trails.intermediate USING (intermediate_id)
+                    JOIN trails.logged USING (logged_id) WHERE name LIKE '$1'),
              round(coalesce(100 * sum(shared + (blocks - 1) * (chunks - shared)) /
                             sum(chunks * blocks), 0), 1))
     FROM used JOIN alone USING (partition_id) JOIN p USING (partition_id)"
