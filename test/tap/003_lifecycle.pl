@@ -138,6 +138,20 @@ $node->safe_psql('postgres', 'CREATE DATABASE other');
 
 # ---- Dump and restore, in text and in parallel.
 
+# The epochs of a training are in the dump, what is cached of their layers is not.
+my $train = q{SELECT model FROM trails.train('small', 't', '8', 3, exclude => '{id}', options => '{"log": 1, "log_scheme": "f32"}', model_name => };
+$node->safe_psql('postgres', "$train 'trained')");
+my $epochs = q{SELECT string_agg(concat_ws(' ', epoch, passes, train_loss, valid, bytes), ', ' ORDER BY epoch), }
+  . q{(SELECT md5(string_agg(bytes, '' ORDER BY epoch, part)) FROM trails.snapshot_part) FROM trails.snapshot};
+my $layers = q{SELECT string_agg(hash, ' ' ORDER BY epoch) FROM (SELECT epoch, md5(string_agg(l::text, ' ' ORDER BY row_id)) AS hash }
+  . q{FROM generate_series(0, 3) AS epoch, LATERAL trails.get_intermediate('trained', 'hidden1', epoch => epoch) AS l GROUP BY epoch) AS h};
+my $cached = 'SELECT (SELECT count(*) FROM trails.cached_block) + (SELECT count(*) FROM trails.cached_statistics)';
+$node->safe_psql('postgres', "SET trails.gamma_min = 0; $layers");
+my $logged = $node->safe_psql('postgres', $epochs);
+like($logged, qr/^0 \S+ 0, 1 1 \S+ \S+ [1-9]\d*, 2 2 .*, 3 3 .*\|[0-9a-f]{32}$/, 'three epochs are logged');
+my $values = $node->safe_psql('postgres', $layers);
+like($values, qr/^([0-9a-f]{32} ?){4}$/, 'with their layers');
+cmp_ok($node->safe_psql('postgres', $cached), '>', 0, 'of which something is cached');
 $rows = left_behind($node);
 my $next_run = 1 + $node->safe_psql('postgres', 'SELECT max(run_id) FROM trails.run');
 my $next_model = 1 + $node->safe_psql('postgres', 'SELECT last_value FROM trails.model_model_id_seq');
@@ -155,10 +169,16 @@ for my $copy (qw(text_copy parallel_copy))
 {
 	is($node->safe_psql($copy, $predictions), $kept, "$copy predicts the same");
 	is(left_behind($node, $copy), $rows, "$copy has all rows");
+	is($node->safe_psql($copy, $epochs), $logged, "$copy has the logged epochs");
+	is($node->safe_psql($copy, $cached), 0, 'and nothing of the cache');
+	is($node->safe_psql($copy, $layers), $values, 'and computes the same layers');
+	is($node->safe_psql($copy, 'SELECT * FROM trails.check_store()'), '', 'from a sound store');
 	is($node->safe_psql($copy, $spaces), $node->safe_psql('postgres', $spaces), "$copy has each search space once");
 	is($node->safe_psql($copy, "SELECT run_id FROM trails.model_selection('small', 't', $select, exclude => '{id}', space => 'mine')"),
 		$next_run, "$copy goes on counting runs");
 	is($node->safe_psql($copy, 'SELECT max(model_id) FROM trails.model'), $next_model, 'and models');
+	is( $node->safe_psql($copy, "$train 'again'); SELECT count(DISTINCT logged_id), count(*) FROM trails.snapshot; SELECT * FROM trails.check_store()"),
+		"again\n2|8", 'and logs further epochs');
 	is($node->safe_psql($copy, "SELECT trails.add_search_space('late', '{8}', 1, 1); SELECT count(DISTINCT space_id) = count(*) FROM trails.search_space"),
 		"\nt", 'and search spaces');
 }
