@@ -83,13 +83,21 @@ void RequireModel(const LoggedRow &logged) {
 
 // A checksum tells that bytes are those that were written, not that a model can use them: an id
 // outside its embedding table would be read from elsewhere.
-void CheckIds(const InputBlock &block, std::int32_t table_rows, const std::string &model) {
-  const auto unknown = [=](std::int32_t id) { return id < 0 || id >= table_rows; };
-  if (std::none_of(block.ids.begin(), block.ids.end(), unknown)) return;
-  throw Error(ErrorKind::kCorruptData, "logged rows have an id that their model does not know",
-              fmt::format("It is in rows {} to {} of model \"{}\".", block.first_row + 1,
-                          block.first_row + block.rows, model),
-              "Drop what was logged of the model, and log it again.");
+void CheckIds(const InputBlock &block, const Fields &fields, const std::string &model) {
+  const auto slots = static_cast<std::size_t>(fields.categorical());
+  std::size_t slot = 0;
+  for (const Field &field : fields.fields) {
+    if (field.kind != FieldKind::kCategorical) continue;
+    for (std::size_t at = slot; at < block.ids.size(); at += slots) {
+      const std::int32_t id = block.ids[at];
+      if (id >= field.first_id && id < field.first_id + field.ids) continue;
+      throw Error(ErrorKind::kCorruptData, "logged rows have an id that their model does not know",
+                  fmt::format("It is in rows {} to {} of model \"{}\".", block.first_row + 1,
+                              block.first_row + block.rows, model),
+                  "Drop what was logged of the model, and log it again.");
+    }
+    ++slot;
+  }
 }
 
 void CheckColumns(const Model &model, const LoggedInputs &inputs, const std::string &name) {
@@ -169,7 +177,7 @@ void LayerRerun::ReadInputs(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto start = std::chrono::steady_clock::now();
     reader_.Read(next_ + i, &read_);
-    CheckIds(read_, model_->fields.table_rows, model_name_);
+    CheckIds(read_, model_->fields, model_name_);
     input_seconds_ += SecondsSince(start);
     ++work_.blocks;
     RerunBlock block;

@@ -250,6 +250,28 @@ RESET ROLE;
 SELECT count(*) FROM trails.collect_garbage();
 SELECT trails.drop_model('regress_log_ann.ann');
 
+-- rows that are sound by their checksums and not the model's: ids that it does not know, other columns
+CREATE TABLE few_ids AS SELECT 'v' || i % 3 AS a, i * 1.5 AS x, i % 7 < 3 AS y FROM generate_series(1, 600) AS i;
+CREATE TABLE many_ids AS SELECT 'v' || i % 20 AS a, i * 1.5 AS x, i % 7 < 3 AS y FROM generate_series(1, 600) AS i;
+SET client_min_messages = error;
+SELECT model FROM trails.train('few_ids', 'y', '16', epochs => 1, model_name => 'few');
+SELECT model FROM trails.train('many_ids', 'y', '16', epochs => 1, model_name => 'many');
+RESET client_min_messages;
+SELECT rows FROM trails.log_intermediates('few', layers => '{loss}');
+SELECT rows FROM trails.log_intermediates('many', layers => '{loss}');
+BEGIN;
+UPDATE trails.dataset SET intermediate_id = (SELECT intermediate_id FROM trails.dataset WHERE source LIKE '%many_ids')
+WHERE source LIKE '%few_ids';
+SELECT count(*) FROM trails.get_intermediate('few', 'hidden1', strategy => 'rerun');
+ROLLBACK;
+BEGIN;
+UPDATE trails.dataset SET categorical = 0, "numeric" = 2 WHERE source LIKE '%few_ids';
+SELECT count(*) FROM trails.get_intermediate('few', 'hidden1', strategy => 'rerun');
+ROLLBACK;
+SELECT count(*) FROM trails.get_intermediate('few', 'hidden1', strategy => 'rerun');
+SELECT trails.drop_model('few'), trails.drop_model('many');
+DROP TABLE few_ids, many_ids;
+
 -- settings
 SET trails.intermediate_scheme = 'jpeg';
 SET trails.gamma_min = -1;
