@@ -177,7 +177,33 @@ SELECT trails.cka('own', 'hidden1', 'twin', 'l') > 0.999 AS same;
 SELECT trails.cka('own', 'hidden1', 'net', 'exact', epoch_b => 0);
 SELECT trails.log_intermediate('own', 'l', '{1}', '{1}');
 
+-- nothing of it is in the cache, and nobody who reads writes
+TRUNCATE trails.cached_partition, trails.cached_block, trails.cached_chunk, trails.cached_statistics, trails.query_count;
+BEGIN READ ONLY;
+SELECT count(*) AS rows, count(*) FILTER (WHERE g."values" = e."values") AS equal
+FROM trails.get_intermediate('net', 'average', epoch => 0) AS a JOIN trails.get_intermediate('net', 'exact', epoch => 0) AS g USING (row_id) JOIN example AS e USING (row_id);
+SELECT count(*) AS rows FROM trails.topk('net', 'q8', 1, epoch => 0);
+COMMIT;
+SELECT (SELECT count(*) FROM trails.query_count) AS counted, (SELECT count(*) FROM trails.cached_statistics) AS kept;
+
 -- whose it is
+CREATE ROLE regress_trails_owner;
+CREATE ROLE regress_trails_member IN ROLE regress_trails_owner;
+GRANT USAGE ON SCHEMA trails TO regress_trails_owner;
+SET ROLE regress_trails_owner;
+SELECT trails.log_intermediate('shared', 'l', '{7}', '{0.5}');
+SET ROLE regress_trails_member;
+SELECT model, layer, owner FROM trails.intermediates;
+SELECT trails.value_at('shared', 'l', 1, 7);
+SELECT trails.log_intermediate('shared', 'l', '{8}', '{0.25}');
+SELECT * FROM trails.get_intermediate('shared', 'l');
+SELECT trails.drop_intermediates('shared');
+SELECT * FROM trails.get_intermediate('shared', 'l');
+SELECT trails.drop_intermediates('shared');
+RESET ROLE;
+DROP OWNED BY regress_trails_owner, regress_trails_member;
+DROP ROLE regress_trails_owner, regress_trails_member;
+
 CREATE ROLE regress_trails_stranger;
 GRANT USAGE ON SCHEMA trails TO regress_trails_stranger;
 SET ROLE regress_trails_stranger;
