@@ -335,6 +335,25 @@ COMMENT ON COLUMN trails.snapshot_part.epoch IS 'epoch whose parameters they are
 COMMENT ON COLUMN trails.snapshot_part.part IS 'position, from 0';
 COMMENT ON COLUMN trails.snapshot_part.bytes IS 'the part; all parts in order are a model, versioned and checksummed';
 
+CREATE TABLE trails.pipeline_stage (
+    logged_id bigint           NOT NULL,
+    stage     integer          NOT NULL,
+    query     text             NOT NULL,
+    columns   text[]           NOT NULL,
+    types     text[]           NOT NULL,
+    settings  text[]           NOT NULL,
+    seconds   double precision NOT NULL,
+    PRIMARY KEY (logged_id, stage)
+);
+COMMENT ON TABLE trails.pipeline_stage IS 'the stages of logged pipelines, so that each can be computed again from the one before it';
+COMMENT ON COLUMN trails.pipeline_stage.logged_id IS 'the pipeline, in trails.logged';
+COMMENT ON COLUMN trails.pipeline_stage.stage IS 'number of the stage; 0 for the source';
+COMMENT ON COLUMN trails.pipeline_stage.query IS 'query over $input, the rows of the stage before; of stage 0 the relation that was read, with its schema, as it was called then';
+COMMENT ON COLUMN trails.pipeline_stage.columns IS 'its columns but row_id';
+COMMENT ON COLUMN trails.pipeline_stage.types IS 'their types';
+COMMENT ON COLUMN trails.pipeline_stage.settings IS 'search_path, TimeZone, DateStyle, IntervalStyle and extra_float_digits when it was logged, under which its query runs';
+COMMENT ON COLUMN trails.pipeline_stage.seconds IS 'wall time that its query took when it was logged, or reading the source';
+
 CREATE TABLE trails.intermediate (
     intermediate_id bigint    PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     logged_id       bigint,
@@ -354,7 +373,7 @@ COMMENT ON COLUMN trails.intermediate.layer IS 'layer of a model, or stage of a 
 COMMENT ON COLUMN trails.intermediate.position IS 'position in the pass that computes it, from 0';
 COMMENT ON COLUMN trails.intermediate.shape IS 'channels, height and width as computed; their product is the number of columns';
 COMMENT ON COLUMN trails.intermediate.rows IS 'rows';
-COMMENT ON COLUMN trails.intermediate.scheme IS 'how its values are stored, and what they are read back as: f32, f16, q8, kbit(k), threshold(p), pool(s, how), stats; encoded for the rows of a data set';
+COMMENT ON COLUMN trails.intermediate.scheme IS 'how its values are stored, and what they are read back as: f32, f16, q8, kbit(k), threshold(p), pool(s, how), stats; encoded for the rows of a data set, exact for the stages of a pipeline';
 
 -- One sequence for both shelves: a number names one partition.
 CREATE SEQUENCE trails.partition_id;
@@ -514,6 +533,7 @@ SELECT pg_catalog.pg_extension_config_dump('trails.logged', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.logged_logged_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.snapshot', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.snapshot_part', '');
+SELECT pg_catalog.pg_extension_config_dump('trails.pipeline_stage', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.intermediate', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.intermediate_intermediate_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.partition_id', '');
@@ -574,6 +594,7 @@ COMMENT ON POLICY own_or_built_in ON trails.search_space IS 'built-in spaces, an
 ALTER TABLE trails.dataset ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.logged ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.snapshot ENABLE ROW LEVEL SECURITY;
+ALTER TABLE trails.pipeline_stage ENABLE ROW LEVEL SECURITY;
 ALTER TABLE trails.intermediate ENABLE ROW LEVEL SECURITY;
 
 GRANT SELECT ON trails.dataset, trails.logged, trails.snapshot, trails.intermediate TO PUBLIC;
@@ -589,6 +610,11 @@ COMMENT ON POLICY own ON trails.logged IS 'what the roles logged whose privilege
 CREATE POLICY own ON trails.snapshot FOR SELECT
     USING (EXISTS (SELECT FROM trails.logged WHERE logged.logged_id = snapshot.logged_id));
 COMMENT ON POLICY own ON trails.snapshot IS 'epochs of what the caller sees in trails.logged';
+
+CREATE POLICY own ON trails.pipeline_stage FOR SELECT
+    USING (EXISTS (SELECT FROM trails.logged WHERE logged.logged_id = pipeline_stage.logged_id));
+COMMENT ON POLICY own ON trails.pipeline_stage IS 'stages of what the caller sees in trails.logged';
+GRANT SELECT ON trails.pipeline_stage TO PUBLIC;
 
 CREATE POLICY own ON trails.intermediate FOR SELECT
     USING (CASE WHEN logged_id IS NULL
@@ -961,6 +987,15 @@ AS 'MODULE_PATHNAME', 'trails_log_intermediates' LANGUAGE C VOLATILE PARALLEL UN
 COMMENT ON FUNCTION trails.log_intermediates IS
 'keeps the encoded rows of a relation, so that every layer of a model can be asked for; makes the statistics of the layers named at the epochs named (all of them by default); epochs of a training are logged by option log of trails.train';
 
+CREATE FUNCTION trails.log_pipeline(
+    name name, source regclass, stages text[], row_id name DEFAULT NULL,
+    expires_after interval DEFAULT NULL)
+RETURNS TABLE (stage integer, layer text, columns integer, rows bigint, stored boolean,
+               bytes bigint, seconds double precision)
+AS 'MODULE_PATHNAME', 'trails_log_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.log_pipeline IS
+'runs a pipeline of queries over the rows of a relation and keeps it, so that the rows of every stage can be asked for: in each query $input stands for the rows of the stage before it, with a column row_id that the result must hand on; row_id names a column of unique integers in the source, whose rows are counted without one';
+
 CREATE FUNCTION trails.drop_intermediates(model text) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_drop_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.drop_intermediates IS
@@ -1049,6 +1084,11 @@ RETURNS TABLE (row_id bigint, "values" real[])
 AS 'MODULE_PATHNAME', 'trails_get_intermediate' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10000;
 COMMENT ON FUNCTION trails.get_intermediate IS
 'values of a logged model''s layer: read from the store or computed again, whichever is expected to take less time; columns in the order asked for, rows ascending, both count from 1';
+
+CREATE FUNCTION trails.pipeline_rows(name text, stage integer) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'trails_pipeline_rows' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10000;
+COMMENT ON FUNCTION trails.pipeline_rows IS
+'the rows of a pipeline''s stage as they are, by ascending row_id: read from the store or computed again; called with a column definition list, as in pipeline_rows(''p'', 1) AS t(row_id bigint, a integer, b text)';
 
 CREATE FUNCTION trails.explain_intermediate(
     model text, layer text, columns integer[] DEFAULT NULL, rows bigint[] DEFAULT NULL,

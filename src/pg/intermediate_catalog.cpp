@@ -135,6 +135,7 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
 IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, std::uint64_t row) {
   IntermediateRow found;
   found.is_foreign = logged.kind == LoggedKind::kForeign;
+  found.is_stage = logged.kind == LoggedKind::kPipeline;
   found.intermediate_id = catalog.Bigint(row, 0);
   found.epoch = catalog.Integer(row, 1);
   found.layer = catalog.Text(row, 2);
@@ -145,7 +146,8 @@ IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, st
   }
   found.shape = {shape[0], shape[1], shape[2]};
   found.rows = catalog.Bigint(row, 4);
-  found.scheme = ParseScheme(catalog.Text(row, 5));
+  // Values of stages are kept exactly, and given out as reals as they are.
+  found.scheme = found.is_stage ? Scheme{SchemeKind::kF32} : ParseScheme(catalog.Text(row, 5));
   return found;
 }
 
@@ -362,6 +364,7 @@ void DropLogged(CatalogSession &catalog, std::int64_t logged_id) {
   const std::int64_t dataset = catalog.Bigint(0, 0);
   catalog.Write("DELETE FROM trails.snapshot WHERE logged_id = $1", Number(logged_id));
   catalog.Write("DELETE FROM trails.snapshot_part WHERE logged_id = $1", Number(logged_id));
+  catalog.Write("DELETE FROM trails.pipeline_stage WHERE logged_id = $1", Number(logged_id));
   catalog.Write("DELETE FROM trails.foreign_label WHERE logged_id = $1", Number(logged_id));
   std::vector<std::int64_t> gone;
   const std::uint64_t count = catalog.Write(

@@ -65,7 +65,10 @@ struct IntermediateRow {
   std::int64_t rows = 0;
   Scheme scheme;
   bool is_foreign = false;  // all of it is on the durable shelf, and it cannot be computed again
+  bool is_stage = false;    // of a pipeline: pipeline_catalog.h says what its scheme stands for
 
+  // Its rows have ids that are no positions.
+  bool has_row_ids() const noexcept { return is_foreign || is_stage; }
   Shelf shelf() const noexcept { return is_foreign ? Shelf::kDurable : Shelf::kCache; }
 };
 

@@ -18,6 +18,7 @@
 #include "pg/read_plan.h"
 #include "pg/settings.h"
 #include "pg/statistics_cache.h"
+#include "pg/value_source.h"
 
 namespace trails::pg {
 
@@ -272,15 +273,82 @@ std::vector<std::int32_t> AllGroups(std::int32_t columns) {
   return groups;
 }
 
+class ModelValues final : public ValueSource {
+ public:
+  void Check(const IntermediateQuery &query) const override { (void)CheckQuery(query); }
+
+  std::vector<GroupPlan> Plan(const IntermediateQuery &query) const override {
+    CheckedQuery checked = CheckQuery(query);
+    WithCatalog([&](CatalogSession &catalog) {
+      const FreshSnapshot snapshot;
+      PlanGroups(catalog, &checked);
+    });
+    return std::move(checked.groups);
+  }
+
+  void ReadSideBySide(const std::vector<IntermediateQuery> &queries,
+                      const std::function<void(const ColumnBlock &)> &sink) const override {
+    std::vector<CheckedQuery> checked;
+    checked.reserve(queries.size());
+    for (const IntermediateQuery &query : queries) {
+      checked.push_back(CheckQuery(query));
+      if (query.rows != queries.front().rows ||
+          query.intermediate.rows != queries.front().intermediate.rows) {
+        throw Error(ErrorKind::kInternal, "layers side by side are of different rows");
+      }
+    }
+    WithCatalog([&](CatalogSession &catalog) {
+      FreshSnapshot snapshot;
+      for (CheckedQuery &query : checked) {
+        PlanGroups(catalog, &query);
+        Materialise(catalog, &query, &snapshot);
+      }
+      Reading(catalog, checked).Run(sink);
+      CountAll(catalog, checked);
+      KeepRates(catalog);
+    });
+  }
+
+  std::shared_ptr<const LayerStatistics> Statistics(
+      const LoggedRow &logged, const IntermediateRow &intermediate) const override {
+    auto found =
+        WithCatalog([&](CatalogSession &catalog) { return FindStatistics(catalog, intermediate); });
+    if (found != nullptr) return found;
+    if (intermediate.is_foreign) {
+      throw Error(ErrorKind::kCorruptData,
+                  fmt::format("statistics of layer \"{}\" are missing", intermediate.layer),
+                  fmt::format("Intermediate {} is of a foreign model, of which they cannot be made "
+                              "again.",
+                              intermediate.intermediate_id));
+    }
+    const std::shared_ptr<const Model> model = OpenSnapshot(logged, intermediate.epoch);
+    std::vector<LayerToStore> layers = DescribeLayers(*model, {intermediate});
+    WithCatalog([&](CatalogSession &catalog) {
+      const FreshSnapshot snapshot;
+      FillStatistics(catalog, logged, model, &layers);
+      KeepRates(catalog);
+    });
+    return layers.front().statistics;
+  }
+};
+
+const ValueSource &SourceOf(const LoggedRow &logged) {
+  return logged.kind == LoggedKind::kPipeline ? StageSource() : ModelSource();
+}
+
 }  // namespace
 
+const ValueSource &ModelSource() {
+  static const ModelValues source;
+  return source;
+}
+
+void RequireColumns(const IntermediateQuery &query) {
+  SourceOf(query.logged).Check(query);
+}
+
 std::vector<GroupPlan> PlanQuery(const IntermediateQuery &query) {
-  CheckedQuery checked = CheckQuery(query);
-  WithCatalog([&](CatalogSession &catalog) {
-    const FreshSnapshot snapshot;
-    PlanGroups(catalog, &checked);
-  });
-  return std::move(checked.groups);
+  return SourceOf(query.logged).Plan(query);
 }
 
 void ReadIntermediate(const IntermediateQuery &query,
@@ -290,47 +358,17 @@ void ReadIntermediate(const IntermediateQuery &query,
 
 void ReadSideBySide(const std::vector<IntermediateQuery> &queries,
                     const std::function<void(const ColumnBlock &)> &sink) {
-  std::vector<CheckedQuery> checked;
-  checked.reserve(queries.size());
+  const ValueSource &source = SourceOf(queries.front().logged);
   for (const IntermediateQuery &query : queries) {
-    checked.push_back(CheckQuery(query));
-    if (query.rows != queries.front().rows ||
-        query.intermediate.rows != queries.front().intermediate.rows) {
-      throw Error(ErrorKind::kInternal, "layers side by side are of different rows");
-    }
+    if (&SourceOf(query.logged) == &source) continue;
+    throw Error(ErrorKind::kInternal, "layers side by side are of a model and of a pipeline");
   }
-  WithCatalog([&](CatalogSession &catalog) {
-    FreshSnapshot snapshot;
-    for (CheckedQuery &query : checked) {
-      PlanGroups(catalog, &query);
-      Materialise(catalog, &query, &snapshot);
-    }
-    Reading(catalog, checked).Run(sink);
-    CountAll(catalog, checked);
-    KeepRates(catalog);
-  });
+  source.ReadSideBySide(queries, sink);
 }
 
 std::shared_ptr<const LayerStatistics> ReadStatistics(const LoggedRow &logged,
                                                       const IntermediateRow &intermediate) {
-  auto found =
-      WithCatalog([&](CatalogSession &catalog) { return FindStatistics(catalog, intermediate); });
-  if (found != nullptr) return found;
-  if (intermediate.is_foreign) {
-    throw Error(ErrorKind::kCorruptData,
-                fmt::format("statistics of layer \"{}\" are missing", intermediate.layer),
-                fmt::format("Intermediate {} is of a foreign model, of which they cannot be made "
-                            "again.",
-                            intermediate.intermediate_id));
-  }
-  const std::shared_ptr<const Model> model = OpenSnapshot(logged, intermediate.epoch);
-  std::vector<LayerToStore> layers = DescribeLayers(*model, {intermediate});
-  WithCatalog([&](CatalogSession &catalog) {
-    const FreshSnapshot snapshot;
-    FillStatistics(catalog, logged, model, &layers);
-    KeepRates(catalog);
-  });
-  return layers.front().statistics;
+  return SourceOf(logged).Statistics(logged, intermediate);
 }
 
 void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> &layers) {

@@ -59,6 +59,10 @@ struct GroupPlan {
   bool materialise = false;
 };
 
+// Throws Error(kInvalidArgument) for columns or rows outside, and of a pipeline's stage for columns
+// that are no numbers, with a HINT.
+void RequireColumns(const IntermediateQuery &query);
+
 // Plans without reading a value. Throws Error(kInvalidArgument) for columns or rows outside, for
 // READ of what is not stored, or of a lossy scheme with precision exact, with a HINT.
 std::vector<GroupPlan> PlanQuery(const IntermediateQuery &query);

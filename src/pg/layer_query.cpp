@@ -121,7 +121,7 @@ std::int32_t CountArgument(const NamedArguments &args, const char *name, std::in
 void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b) {
   const IntermediateRow &layer_a = a.intermediate;
   const IntermediateRow &layer_b = b.intermediate;
-  if (!layer_a.is_foreign && !layer_b.is_foreign) {
+  if (!layer_a.has_row_ids() && !layer_b.has_row_ids()) {
     RequireSameRows(a.logged, b.logged);
     return;
   }
@@ -137,7 +137,6 @@ void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b) {
 }
 
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row) {
-  query.columns.clear();
   query.rows = {row};
   std::vector<float> values;
   ReadIntermediate(query, [&](const ColumnBlock &block) {

@@ -54,7 +54,7 @@ std::int32_t CountArgument(const NamedArguments &args, const char *name, std::in
 // their models were logged with (logged_rows.h), and where one is foreign by equal row ids.
 void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b);
 
-// One row of the layer, all its columns. `query`: as LayerQuery gave it.
+// One row of the layer, the query's columns.
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row);
 // One column, all the query's rows.
 std::vector<float> ReadColumn(IntermediateQuery query, std::int32_t column);

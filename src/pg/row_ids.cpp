@@ -8,6 +8,7 @@
 #include <span>
 
 #include "pg/foreign_log.h"
+#include "pg/pipeline_catalog.h"
 
 namespace trails::pg {
 
@@ -21,7 +22,7 @@ namespace {
 }  // namespace
 
 RowIds::RowIds(const IntermediateRow &layer)
-    : layer_(layer.layer), is_positions_(!layer.is_foreign) {
+    : layer_(layer.layer), is_positions_(!layer.has_row_ids()) {
   if (!is_positions_) ids_ = ReadIds(layer);
 }
 
@@ -40,7 +41,7 @@ std::vector<std::int64_t> RowIds::ReadIds(const IntermediateRow &layer) const {
     std::vector<std::int32_t> blocks(
         static_cast<std::size_t>((rows + kBlockRows - 1) / kBlockRows));
     std::iota(blocks.begin(), blocks.end(), 0);
-    const ColumnGroup group = RowIdGroup(layer);
+    const ColumnGroup group = layer.is_stage ? StageRowIdGroup(layer) : RowIdGroup(layer);
     GroupReader reader(catalog, Shelf::kDurable, group, blocks);
     const std::int32_t column = 0;
     std::vector<std::int64_t> ids(static_cast<std::size_t>(rows));

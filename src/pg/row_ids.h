@@ -1,7 +1,8 @@
 // The ids that SQL has for the rows of a layer, and their positions in it.
 //
 // The rows of a model are named by their position, from 1. A foreign layer's rows have the ids that
-// they were logged with, in the order of arrival.
+// they were logged with, in the order of arrival; those of a pipeline's stage their row_id,
+// ascending.
 //
 // May touch: src/core/intermediates, include/trails, PostgreSQL headers (through bridge.h). Never
 // Torch.

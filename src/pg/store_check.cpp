@@ -139,6 +139,25 @@ constexpr CatalogRule kRules[] = {
      "FROM trails.snapshot AS s FULL JOIN (SELECT logged_id, epoch, "
      "sum(octet_length(bytes)) AS bytes FROM trails.snapshot_part GROUP BY logged_id, epoch) AS p "
      "USING (logged_id, epoch) WHERE coalesce(p.bytes, 0) <> coalesce(s.bytes, 0)"},
+    {"stage of nothing", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Stage %s is of what was logged as %s, which is no "
+     "pipeline.', s.stage, s.logged_id) FROM trails.pipeline_stage AS s WHERE NOT EXISTS "
+     "(SELECT FROM trails.logged AS l WHERE l.logged_id = s.logged_id AND l.kind = 'pipeline')"},
+    {"pipeline without stage", "catalog",
+     "SELECT i.intermediate_id, NULL, NULL, NULL, format('Stage %s of pipeline \"%s\" has no "
+     "query.', i.position, l.name) FROM trails.logged AS l JOIN trails.intermediate AS i "
+     "USING (logged_id) WHERE l.kind = 'pipeline' AND NOT EXISTS (SELECT FROM "
+     "trails.pipeline_stage AS s WHERE s.logged_id = l.logged_id AND s.stage = i.position "
+     "AND cardinality(s.columns) = cardinality(s.types) "
+     "AND cardinality(s.columns) = i.shape[1])"},
+    {"stage without rows", "catalog",
+     "SELECT i.intermediate_id, NULL, g.first + 1, NULL, format('Stage %s of pipeline \"%s\" has "
+     "none of chunks %s to %s.', i.position, l.name, g.first + 1, g.first + $2) "
+     "FROM trails.logged AS l JOIN trails.intermediate AS i USING (logged_id), "
+     "generate_series(0, 2 * i.shape[1] + $2 - 1, $2) AS g(first) WHERE l.kind = 'pipeline' "
+     "AND (i.position = 0 OR g.first >= 2 * i.shape[1]) AND NOT EXISTS (SELECT FROM "
+     "trails.row_block AS b WHERE b.intermediate_id = i.intermediate_id "
+     "AND b.first_column = g.first)"},
     {"intermediate of nothing", "catalog",
      "SELECT i.intermediate_id, NULL, NULL, NULL, format('Layer \"%s\" is of nothing that is "
      "logged.', i.layer) FROM trails.intermediate AS i WHERE NOT EXISTS "
@@ -174,7 +193,7 @@ struct BlockOf {
   std::int32_t block = 0;
   std::int64_t rows = 0;         // of the block
   std::int32_t columns = 0;      // of the group
-  std::optional<Scheme> scheme;  // none for encoded rows
+  std::optional<Scheme> scheme;  // none for encoded rows and stages
   std::int32_t bits = 0;         // of an element, where there is a scheme
 };
 
@@ -328,6 +347,14 @@ class StoreCheck {
     const std::vector<std::int32_t> sides = catalog_.Integers(row, 5);
     Shape shape{sides.at(0), sides.at(1), sides.at(2)};
     const std::string scheme = catalog_.Text(row, 6);
+    if (scheme == "exact") {
+      // Two chunks a column, and the row ids after all of them.
+      const std::int32_t chunks = 2 * shape.columns();
+      block.columns = block.first_column < chunks
+                          ? std::min(kPartitionColumns, chunks - block.first_column)
+                          : 1;
+      return block;
+    }
     if (scheme != "encoded") {
       block.scheme = ParseScheme(scheme);
       shape = StoredShape(*block.scheme, shape);
@@ -426,7 +453,7 @@ class StoreCheck {
 
   void CheckSize(const Listed &listed, std::int32_t column, std::size_t bytes) {
     for (const BlockOf &block : listed.blocks) {
-      if (!block.scheme) continue;  // LoggedInputs looks at those
+      if (!block.scheme) continue;  // LoggedInputs and StageReader look at those
       const auto bits = static_cast<std::size_t>(block.bits);
       const std::size_t expected = (static_cast<std::size_t>(block.rows) * bits + 7) / 8;
       if (bytes == expected) continue;

@@ -15,10 +15,12 @@
 #include "pg/model_scan.h"
 #include "pg/moments_pass.h"
 #include "pg/result_rows.h"
+#include "pg/stage_source.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace trails::pg {
 namespace {
@@ -26,7 +28,16 @@ namespace {
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 std::int64_t ColumnsOf(const IntermediateQuery &query) {
+  if (!query.columns.empty()) return static_cast<std::int64_t>(query.columns.size());
   return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
+}
+
+// Columns that have values as real: all of a layer, some of a pipeline's stage.
+std::vector<std::int32_t> AllNumbers(const IntermediateQuery &query) {
+  if (query.intermediate.is_stage) return NumberColumns(query);
+  std::vector<std::int32_t> columns(static_cast<std::size_t>(ColumnsOf(query)));
+  std::iota(columns.begin(), columns.end(), 0);
+  return columns;
 }
 
 // Two layers, of one model or of two, over the same rows.
@@ -34,6 +45,9 @@ std::vector<IntermediateQuery> TwoLayers(const NamedArguments &args) {
   std::vector<IntermediateQuery> layers = {LayerQuery(args, "model_a", "layer_a", "epoch_a"),
                                            LayerQuery(args, "model_b", "layer_b", "epoch_b")};
   RequireSameRows(layers[0], layers[1]);
+  for (IntermediateQuery &layer : layers) {
+    if (layer.intermediate.is_stage) layer.columns = NumberColumns(layer);
+  }
   return layers;
 }
 
@@ -161,14 +175,19 @@ TRAILS_PG_FUNCTION(trails_cka) {
 TRAILS_PG_FUNCTION(trails_correlation) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const IntermediateQuery query = LayerQuery(args);
-  const auto model = OpenSnapshot(query.logged, query.intermediate.epoch);
-  const std::vector<float> other = Against(query, *model, args.Text("against"));
+  IntermediateQuery query = LayerQuery(args);
+  const std::string against = args.Text("against");
+  const std::vector<float> other =
+      query.intermediate.is_stage
+          ? ReadColumn(query, StageColumnNamed(query, against))
+          : Against(query, *OpenSnapshot(query.logged, query.intermediate.epoch), against);
+  std::vector<std::int32_t> columns = AllNumbers(query);
+  if (query.intermediate.is_stage) query.columns = columns;
   ResultSet results(fcinfo);
-  std::int32_t column = 0;
+  auto column = columns.begin();
   for (const double correlation : Correlations(query, other)) {
     RowValues row;
-    results.Put(row.AddInteger(++column).AddDouble(correlation));
+    results.Put(row.AddInteger(*column++ + 1).AddDouble(correlation));
   }
   return Datum{0};
 }

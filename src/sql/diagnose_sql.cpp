@@ -14,6 +14,7 @@
 #include "pg/model_scan.h"
 #include "pg/result_rows.h"
 #include "pg/row_groups.h"
+#include "pg/stage_source.h"
 
 #include <algorithm>
 #include <cmath>
@@ -27,11 +28,26 @@ constexpr std::int64_t kGatheredBytes = std::int64_t{64} << 20;  // of whole col
 
 RowGroups GroupRows(const IntermediateQuery &query, std::string_view by) {
   if (query.intermediate.is_foreign) return GroupByLabel(query.logged, query.intermediate, by);
+  if (query.intermediate.is_stage) return GroupStageRows(query, by);
   return GroupRows(query.logged, *OpenSnapshot(query.logged, query.intermediate.epoch), by);
 }
 
 std::int32_t ColumnsOf(const IntermediateQuery &query) {
+  if (!query.columns.empty()) return static_cast<std::int32_t>(query.columns.size());
   return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
+}
+
+// Of a pipeline's stage the columns that are numbers, of a layer all.
+IntermediateQuery NumbersQuery(const NamedArguments &args) {
+  IntermediateQuery query = LayerQuery(args);
+  if (query.intermediate.is_stage) query.columns = NumberColumns(query);
+  return query;
+}
+
+// The number, from 1, of a query's column.
+std::int32_t NumberOf(const IntermediateQuery &query, std::int64_t column) {
+  return query.columns.empty() ? static_cast<std::int32_t>(column) + 1
+                               : query.columns[static_cast<std::size_t>(column)] + 1;
 }
 
 void AddName(const std::optional<std::string> &name, RowValues *row) {
@@ -133,7 +149,7 @@ void VisitColumns(const IntermediateQuery &query, Visit visit) {
 TRAILS_PG_FUNCTION(trails_knn) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const IntermediateQuery query = LayerQuery(args);
+  const IntermediateQuery query = NumbersQuery(args);
   const RowIds ids(query.intermediate);
   const std::int64_t row = RowArgument(args, "row_id", ids);
   const std::int32_t k = CountArgument(args, "k", 99'999);
@@ -158,7 +174,7 @@ TRAILS_PG_FUNCTION(trails_knn) {
 TRAILS_PG_FUNCTION(trails_row_diff) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const IntermediateQuery query = LayerQuery(args);
+  const IntermediateQuery query = NumbersQuery(args);
   const RowIds ids(query.intermediate);
   const std::vector<float> a = ReadRow(query, RowArgument(args, "row_a", ids));
   const std::vector<float> b = ReadRow(query, RowArgument(args, "row_b", ids));
@@ -166,7 +182,7 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
   results.PutRows(static_cast<std::int64_t>(a.size()),
                   [&](std::int64_t i, Datum *values, bool *nulls) {
                     const auto at = static_cast<std::size_t>(i);
-                    values[0] = Int32GetDatum(static_cast<std::int32_t>(i + 1));
+                    values[0] = Int32GetDatum(NumberOf(query, i));
                     values[1] = Float4GetDatum(a[at]);
                     values[2] = Float4GetDatum(b[at]);
                     values[3] = Float4GetDatum(a[at] - b[at]);
@@ -180,7 +196,7 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
 TRAILS_PG_FUNCTION(trails_class_means) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const IntermediateQuery query = LayerQuery(args);
+  const IntermediateQuery query = NumbersQuery(args);
   const RowGroups groups = GroupRows(query, args.Text("by"));
   const std::int32_t columns = ColumnsOf(query);
   const auto count = static_cast<std::int64_t>(groups.names.size());
@@ -195,7 +211,7 @@ TRAILS_PG_FUNCTION(trails_class_means) {
     for (std::int64_t group = 0; group < count; ++group) {
       if (means.rows(column, group) == 0) continue;
       RowValues row;
-      row.AddInteger(column + 1);
+      row.AddInteger(NumberOf(query, column));
       AddName(groups.names[static_cast<std::size_t>(group)], &row);
       row.AddBigint(means.rows(column, group)).AddDouble(means.mean(column, group));
       results.Put(row.AddDouble(means.deviation(column, group)));

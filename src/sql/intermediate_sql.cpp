@@ -9,7 +9,6 @@
 #include "pg/intermediate_reader.h"
 #include "pg/layer_query.h"
 #include "pg/named_arguments.h"
-#include "pg/read_plan.h"
 #include "pg/result_rows.h"
 
 extern "C" {
@@ -126,7 +125,7 @@ class LargestRows {
 void RequireColumn(const IntermediateQuery &query, std::int32_t column) {
   IntermediateQuery one = query;
   one.columns = {column};
-  (void)CheckQuery(one);
+  RequireColumns(one);
 }
 
 std::vector<RowValue> TopRows(const IntermediateQuery &query, std::int32_t column, std::int32_t k) {

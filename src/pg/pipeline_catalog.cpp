@@ -1,0 +1,249 @@
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/pipeline_catalog.h"
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "core/intermediates/row_choice.h"
+
+namespace trails::pg {
+
+namespace {
+
+constexpr std::size_t kKnownStages = 8;  // whose row ids are kept
+
+std::vector<std::int32_t> Numbers(std::int32_t count) {
+  std::vector<std::int32_t> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
+// The first chunk of each group of values.
+std::vector<std::int32_t> FirstChunks(const StageInfo &stage) {
+  std::vector<std::int32_t> first;
+  for (std::int32_t chunk = 0; chunk < stage.chunks(); chunk += kPartitionColumns) {
+    first.push_back(chunk);
+  }
+  return first;
+}
+
+ColumnGroup GroupAt(const StageInfo &stage, std::int32_t first) {
+  return {stage.intermediate_id, first, std::min(kPartitionColumns, stage.chunks() - first)};
+}
+
+// After all groups of values.
+ColumnGroup RowIdGroup(std::int64_t intermediate, std::int32_t chunks) {
+  const std::int32_t groups = (chunks + kPartitionColumns - 1) / kPartitionColumns;
+  return {intermediate, groups * kPartitionColumns, 1};
+}
+
+[[noreturn]] void ThrowCorrupt(const LoggedRow &logged) {
+  throw Error(ErrorKind::kCorruptData,
+              fmt::format("stages of pipeline \"{}\" are corrupt", logged.name), {},
+              "trails.check_store names what is missing.");
+}
+
+struct KnownIds {
+  Oid catalog = InvalidOid;  // of the table: numbers begin anew after DROP EXTENSION
+  std::int64_t intermediate = 0;
+  std::shared_ptr<const std::vector<std::int64_t>> ids;
+};
+
+}  // namespace
+
+Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged) {
+  Pipeline pipeline;
+  pipeline.logged = logged;
+  SqlParameters parameters;
+  parameters.AddBigint(logged.logged_id);
+  const std::uint64_t count = catalog.WriteOften(
+      "SELECT s.stage, i.intermediate_id, i.rows, s.query, s.seconds, c.name, c.type "
+      "FROM trails.pipeline_stage AS s JOIN trails.intermediate AS i "
+      "ON i.logged_id = s.logged_id AND i.position = s.stage, "
+      "unnest(s.columns, s.types) WITH ORDINALITY AS c(name, type, number) "
+      "WHERE s.logged_id = $1 ORDER BY s.stage, c.number",
+      parameters);
+  for (std::uint64_t row = 0; row < count; ++row) {
+    const auto stage = static_cast<std::size_t>(catalog.Integer(row, 0));
+    if (stage == pipeline.stages.size()) {
+      StageInfo info;
+      info.number = catalog.Integer(row, 0);
+      info.intermediate_id = catalog.Bigint(row, 1);
+      info.rows = catalog.Bigint(row, 2);
+      info.query = catalog.Text(row, 3);
+      info.seconds = catalog.Double(row, 4);
+      pipeline.stages.push_back(std::move(info));
+    }
+    if (stage + 1 != pipeline.stages.size()) ThrowCorrupt(logged);
+    pipeline.stages.back().columns.push_back(
+        ParseStageColumn(catalog.Text(row, 5), catalog.Text(row, 6)));
+  }
+  if (pipeline.stages.empty()) ThrowCorrupt(logged);
+  const std::uint64_t settings = catalog.WriteOften(
+      "SELECT v.value FROM trails.pipeline_stage AS s, unnest(s.settings) WITH ORDINALITY "
+      "AS v(value, number) WHERE s.logged_id = $1 AND s.stage = 0 ORDER BY v.number",
+      parameters);
+  for (std::uint64_t row = 0; row < settings; ++row) {
+    pipeline.settings.values.push_back(catalog.Text(row, 0));
+  }
+  return pipeline;
+}
+
+std::int32_t StageOf(const Pipeline &pipeline, std::int64_t intermediate) {
+  const auto found = std::ranges::find(pipeline.stages, intermediate, &StageInfo::intermediate_id);
+  if (found == pipeline.stages.end()) {
+    throw Error(ErrorKind::kInternal, "intermediate is no stage of its pipeline");
+  }
+  return static_cast<std::int32_t>(found - pipeline.stages.begin());
+}
+
+std::string StageLayer(std::int32_t stage) {
+  return stage == 0 ? "input" : fmt::format("stage{}", stage);
+}
+
+void RequireNumbers(const Pipeline &pipeline, std::int32_t stage,
+                    std::span<const std::int32_t> columns) {
+  const std::vector<StageColumn> &all = pipeline.stages.at(static_cast<std::size_t>(stage)).columns;
+  for (const std::int32_t column : columns) {
+    const StageColumn &one = all.at(static_cast<std::size_t>(column));
+    if (one.is_number()) continue;
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("column {} of layer \"{}\", \"{}\", is no number", column + 1,
+                    StageLayer(stage), one.name),
+        fmt::format("It is of type {}.", one.type),
+        fmt::format("Name the columns that are, or ask trails.pipeline_rows for its rows as "
+                    "they are: ... FROM trails.pipeline_rows({}, {}) AS t({}).",
+                    "'" + pipeline.logged.name + "'", stage, ColumnDefinitions(all)));
+  }
+}
+
+bool IsStored(CatalogSession &catalog, const StageInfo &stage) {
+  const std::vector<std::int32_t> there =
+      StoredFirstColumns(catalog, stage.shelf(), stage.intermediate_id);
+  return std::ranges::includes(there, FirstChunks(stage));
+}
+
+ColumnGroup StageRowIdGroup(const IntermediateRow &stage) {
+  return RowIdGroup(stage.intermediate_id, 2 * stage.shape.columns());
+}
+
+StageSize SizeOfStage(CatalogSession &catalog, const StageInfo &stage) {
+  StageSize size;
+  for (const StoredGroup &group : StoredGroups(catalog, stage.shelf(), stage.intermediate_id)) {
+    if (group.first_column >= stage.chunks()) continue;  // row ids
+    size.bytes += group.bytes;
+    size.amortised_bytes += group.amortised_bytes;
+    ++size.groups;
+  }
+  return size;
+}
+
+void PutRowIds(CatalogSession &catalog, const StageInfo &stage, const StageRows &rows) {
+  constexpr std::int32_t kWidth = 8;
+  GroupWriter writer(catalog, Shelf::kDurable, false);
+  for (std::size_t i = 0; i < rows.blocks.size(); ++i) {
+    const std::vector<std::int64_t> &ids = rows.blocks[i].row_ids;
+    const std::string elements(reinterpret_cast<const char *>(ids.data()), ids.size() * kWidth);
+    writer.PutBlock(RowIdGroup(stage.intermediate_id, stage.chunks()), static_cast<std::int32_t>(i),
+                    rows.blocks[i].rows(), std::span(&elements, 1), std::span(&kWidth, 1));
+  }
+}
+
+bool PutStageValues(const StageInfo &stage, const StageRows &rows, GroupWriter *writer) {
+  if (!writer->writes()) return false;
+  const std::vector<std::int32_t> widths = ElementWidths(stage.columns);
+  for (const std::int32_t first : FirstChunks(stage)) {
+    const ColumnGroup group = GroupAt(stage, first);
+    const auto at = static_cast<std::size_t>(first);
+    const auto count = static_cast<std::size_t>(group.columns);
+    for (std::size_t i = 0; i < rows.blocks.size(); ++i) {
+      writer->PutBlock(group, static_cast<std::int32_t>(i), rows.blocks[i].rows(),
+                       std::span<const std::string>(rows.blocks[i].elements).subspan(at, count),
+                       std::span<const std::int32_t>(widths).subspan(at, count));
+    }
+  }
+  return true;
+}
+
+std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &catalog,
+                                                            const StageInfo &stage) {
+  static auto *const known = new std::list<KnownIds>;  // never destroyed
+  const Oid table = CatalogTable("row_block");
+  for (auto it = known->begin(); it != known->end(); ++it) {
+    if (it->catalog != table || it->intermediate != stage.intermediate_id) continue;
+    known->splice(known->begin(), *known, it);
+    return it->ids;
+  }
+  const RowChoice rows(stage.rows, {});
+  GroupReader reader(catalog, Shelf::kDurable, RowIdGroup(stage.intermediate_id, stage.chunks()),
+                     rows.blocks());
+  auto ids = std::make_shared<std::vector<std::int64_t>>(static_cast<std::size_t>(stage.rows));
+  constexpr std::int32_t kFirst = 0;
+  std::string elements;
+  for (std::size_t i = 0; i < rows.blocks().size(); ++i) {
+    reader.Read(i, std::span(&kFirst, 1), &elements);
+    const std::size_t bytes = static_cast<std::size_t>(rows.block_rows(i)) * sizeof(std::int64_t);
+    if (elements.size() != bytes) {
+      throw Error(ErrorKind::kCorruptData,
+                  fmt::format("block {} of intermediate {} is corrupt", i, stage.intermediate_id),
+                  fmt::format("Its row ids have {} bytes instead of {}.", elements.size(), bytes));
+    }
+    std::memcpy(ids->data() + rows.first_row(i), elements.data(), bytes);
+  }
+  known->push_front({table, stage.intermediate_id, ids});
+  if (known->size() > kKnownStages) known->pop_back();
+  return ids;
+}
+
+StageReader::StageReader(CatalogSession &catalog, const StageInfo &stage,
+                         std::vector<std::int32_t> columns, std::vector<std::int32_t> blocks)
+    : stage_(stage) {
+  for (const std::int32_t first : FirstChunks(stage)) {
+    const ColumnGroup group = GroupAt(stage, first);
+    std::vector<std::int32_t> within;
+    for (const std::int32_t column : columns) {
+      const std::int32_t chunk = 2 * column - first;
+      if (chunk < 0 || chunk >= group.columns) continue;
+      within.insert(within.end(), {chunk, chunk + 1});
+    }
+    if (within.empty()) continue;
+    groups_.push_back({GroupReader(catalog, stage.shelf(), group, blocks), first, within});
+  }
+}
+
+void StageReader::Read(std::size_t index, StageBlock *block) {
+  block->elements.resize(static_cast<std::size_t>(stage_.chunks()));
+  for (Group &group : groups_) {
+    std::vector<std::string> elements(group.columns.size());
+    group.reader.Read(index, group.columns, elements.data());
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      block->elements[static_cast<std::size_t>(group.first + group.columns[i])] =
+          std::move(elements[i]);
+    }
+  }
+}
+
+StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage) {
+  const auto ids = ReadRowIds(catalog, stage);
+  const RowChoice rows(stage.rows, {});
+  StageReader reader(catalog, stage, Numbers(stage.chunks() / 2), rows.blocks());
+  StageRows all;
+  all.columns = stage.columns;
+  for (std::size_t i = 0; i < rows.blocks().size(); ++i) {
+    StageBlock block;
+    const auto first = ids->begin() + rows.first_row(i);
+    block.row_ids.assign(first, first + rows.block_rows(i));
+    reader.Read(i, &block);
+    CheckStageBlock(stage.columns, block);
+    all.blocks.push_back(std::move(block));
+  }
+  return all;
+}
+
+}  // namespace trails::pg

@@ -1,0 +1,41 @@
+// The values of a pipeline's stage: read from the store, or by running queries again from the
+// nearest stage that is stored.
+//
+// A stage is stored as a whole and run as a whole, whatever columns and rows are asked for.
+//
+// May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "pg/pipeline_catalog.h"
+#include "pg/row_groups.h"
+#include "pg/value_source.h"
+
+namespace trails::pg {
+
+// All rows of a stage as they are, read or run again, whichever is expected to take less time.
+// Counts, and keeps, as ReadIntermediate does. Throws Error(kUndefinedObject) for a number that
+// there is not; Error(kBadData) where running gives other rows or columns than were logged; what
+// RunStages throws.
+StageRows ReadStage(const LoggedRow &logged, std::int32_t stage);
+
+// Stores the stage's rows in the cache, and their statistics, where there is room at that gamma and
+// no other transaction is storing them. Returns whether they were stored.
+bool KeepStage(CatalogSession &catalog, const Pipeline &pipeline, std::int32_t stage,
+               const StageRows &rows, double gamma);
+
+// Columns of a stage that are numbers, from 0.
+std::vector<std::int32_t> NumberColumns(const IntermediateQuery &query);
+
+// The stage's column of that name, from 0. Throws Error(kInvalidArgument) with a HINT that lists
+// them.
+std::int32_t StageColumnNamed(const IntermediateQuery &query, std::string_view name);
+
+// Groups of the query's stage's rows by a column's values as text.
+RowGroups GroupStageRows(const IntermediateQuery &query, std::string_view by);
+
+}  // namespace trails::pg
