@@ -115,7 +115,7 @@ SELECT epoch, count(*) AS layers FROM trails.log_intermediates('r', epochs => '{
 
 -- a selection logs the model that it keeps
 SELECT model FROM trails.model_selection('t', 'c', '5 min', features => '{a,x,b}', n => 4, k => 2, u => 1, model_name => 's', options => '{"log": true, "log_scheme": "q8"}');
-SELECT DISTINCT epoch, scheme, rows FROM trails.intermediates WHERE model = 's';
+SELECT DISTINCT epoch, scheme, rows FROM trails.intermediates WHERE model = 's' ORDER BY scheme;
 SELECT count(*) AS rows FROM trails.get_intermediate('s', 'prediction');
 SELECT model FROM trails.model_selection('t', 'c', '5 min', features => '{a,x,b}', n => 4, k => 2, u => 1, model_name => 's0', options => '{"log": false}');
 SELECT count(*) AS logged FROM trails.intermediates WHERE model = 's0';
