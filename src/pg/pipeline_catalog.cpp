@@ -173,6 +173,15 @@ bool PutStageValues(const StageInfo &stage, const StageRows &rows, GroupWriter *
 
 std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &catalog,
                                                             const StageInfo &stage) {
+  IntermediateRow row;
+  row.intermediate_id = stage.intermediate_id;
+  row.shape.channels = stage.chunks() / 2;
+  row.rows = stage.rows;
+  return ReadRowIds(catalog, row);
+}
+
+std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &catalog,
+                                                            const IntermediateRow &stage) {
   static auto *const known = new std::list<KnownIds>;  // never destroyed
   const Oid table = CatalogTable("row_block");
   for (auto it = known->begin(); it != known->end(); ++it) {
@@ -181,8 +190,7 @@ std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &cata
     return it->ids;
   }
   const RowChoice rows(stage.rows, {});
-  GroupReader reader(catalog, Shelf::kDurable, RowIdGroup(stage.intermediate_id, stage.chunks()),
-                     rows.blocks());
+  GroupReader reader(catalog, Shelf::kDurable, StageRowIdGroup(stage), rows.blocks());
   auto ids = std::make_shared<std::vector<std::int64_t>>(static_cast<std::size_t>(stage.rows));
   constexpr std::int32_t kFirst = 0;
   std::string elements;

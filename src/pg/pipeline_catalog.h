@@ -78,6 +78,8 @@ bool PutStageValues(const StageInfo &stage, const StageRows &rows, GroupWriter *
 // All row ids, ascending. Kept for the session, those of the last stages asked for. Throws
 // Error(kCorruptData). Memory: 8 bytes a row. Cost: 10 us a block, the first time (an estimate).
 std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &catalog,
+                                                            const IntermediateRow &stage);
+std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &catalog,
                                                             const StageInfo &stage);
 
 // Stored values of some columns and blocks, both ascending; columns that were not asked for have

@@ -28,6 +28,7 @@ RowIds::RowIds(const IntermediateRow &layer)
 
 std::vector<std::int64_t> RowIds::ReadIds(const IntermediateRow &layer) const {
   return WithCatalog([&](CatalogSession &catalog) {
+    if (layer.is_stage) return *ReadRowIds(catalog, layer);
     SqlParameters parameters;
     parameters.AddBigint(layer.intermediate_id);
     const bool is_there =
@@ -41,7 +42,7 @@ std::vector<std::int64_t> RowIds::ReadIds(const IntermediateRow &layer) const {
     std::vector<std::int32_t> blocks(
         static_cast<std::size_t>((rows + kBlockRows - 1) / kBlockRows));
     std::iota(blocks.begin(), blocks.end(), 0);
-    const ColumnGroup group = layer.is_stage ? StageRowIdGroup(layer) : RowIdGroup(layer);
+    const ColumnGroup group = RowIdGroup(layer);
     GroupReader reader(catalog, Shelf::kDurable, group, blocks);
     const std::int32_t column = 0;
     std::vector<std::int64_t> ids(static_cast<std::size_t>(rows));

@@ -281,8 +281,9 @@ ResultColumns DescribeSource(TupleDesc type, const std::string &what, const std:
   return result;
 }
 
-// Makes the rows known to statements of this SPI session under that name.
-void RegisterRows(const std::string &name, const StageRows &rows) {
+// Makes the rows known to statements of this SPI session under that name. The caller ends the
+// tuplestore; after an error the (sub)transaction's abort does.
+Tuplestorestate *RegisterRows(const std::string &name, const StageRows &rows) {
   TupleDesc const row_type = RowTypeOf(rows.columns);
   Tuplestorestate *const store =
       CallPg([] { return tuplestore_begin_heap(false, false, work_mem); });
@@ -303,6 +304,7 @@ void RegisterRows(const std::string &name, const StageRows &rows) {
       elog(ERROR, "SPI_register_relation failed: %s", SPI_result_code_string(code));
     }
   });
+  return store;
 }
 
 }  // namespace
@@ -344,10 +346,11 @@ StageRows RunStages(const StageCall &call, const StageRows &input) {
   const std::string what =
       fmt::format("stage {} of pipeline \"{}\"",
                   call.first + static_cast<std::int32_t>(call.queries.size()), call.pipeline);
-  RegisterRows(StageName(call.first), input);
+  Tuplestorestate *const given = RegisterRows(StageName(call.first), input);
   const std::string statement = ChainStatement(call.first, call.queries);
   StageSink sink(what, DescribeStage(ResultType(Prepare(statement)), what), &input);
   Execute(Prepare(statement + " ORDER BY row_id"), &sink);
+  CallPg([=] { tuplestore_end(given); });
   return sink.Take();
 }
 
