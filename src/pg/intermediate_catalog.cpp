@@ -13,6 +13,7 @@ extern "C" {
 #include "utils/rls.h"
 }
 
+#include <limits>
 #include <list>
 #include <utility>
 
@@ -36,7 +37,9 @@ constexpr const char *kFindByModel =
     "FROM trails.logged AS l JOIN trails.dataset AS d USING (dataset_id), "
     "LATERAL (SELECT coalesce((SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n "
     "ON n.oid = c.relnamespace WHERE c.oid = d.source_oid "
-    "AND format('%I.%I', n.nspname, c.relname) = d.source), to_regclass(d.source)::oid) "
+    "AND format('%I.%I', n.nspname, c.relname) = d.source), "
+    "(SELECT c.oid FROM pg_class AS c WHERE c.oid = to_regclass(d.source) "
+    "AND pg_has_role(c.relowner, l.owner::oid, 'USAGE'))) "
     "AS relation) AS r "
     "WHERE l.model_id = $1";
 // Pipelines and foreign models: the owner's alone.
@@ -132,6 +135,29 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
               "Log them with trails.log_intermediates.");
 }
 
+// More columns than any layer has, and few enough that nothing counted from them overflows.
+constexpr std::int64_t kMostColumns = std::int64_t{1} << 24;
+constexpr std::int64_t kMostRows = std::numeric_limits<std::int32_t>::max();
+
+bool IsPossible(const std::vector<std::int32_t> &shape) {
+  std::int64_t columns = 1;
+  for (const std::int32_t side : shape) {
+    if (side < 1 || side > kMostColumns) return false;
+    columns *= side;
+    if (columns > kMostColumns) return false;
+  }
+  return shape.size() == 3;
+}
+
+Scheme StoredScheme(const std::string &text, std::int64_t intermediate) {
+  try {
+    return ParseScheme(text);
+  } catch (const Error &error) {
+    throw Error(ErrorKind::kCorruptData,
+                fmt::format("scheme of intermediate {} is corrupt", intermediate), error.what());
+  }
+}
+
 IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, std::uint64_t row) {
   IntermediateRow found;
   found.is_foreign = logged.kind == LoggedKind::kForeign;
@@ -140,14 +166,17 @@ IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, st
   found.epoch = catalog.Integer(row, 1);
   found.layer = catalog.Text(row, 2);
   const std::vector<std::int32_t> shape = catalog.Integers(row, 3);
-  if (shape.size() != 3) {
+  found.rows = catalog.Bigint(row, 4);
+  const bool is_model = logged.kind == LoggedKind::kModel;
+  if (!IsPossible(shape) || found.rows < 0 || found.rows > kMostRows ||
+      (is_model && found.rows != logged.dataset.rows)) {
     throw Error(ErrorKind::kCorruptData,
-                fmt::format("shape of intermediate {} is corrupt", found.intermediate_id));
+                fmt::format("shape or rows of intermediate {} are corrupt", found.intermediate_id));
   }
   found.shape = {shape[0], shape[1], shape[2]};
-  found.rows = catalog.Bigint(row, 4);
   // Values of stages are kept exactly, and given out as reals as they are.
-  found.scheme = found.is_stage ? Scheme{SchemeKind::kF32} : ParseScheme(catalog.Text(row, 5));
+  found.scheme = found.is_stage ? Scheme{SchemeKind::kF32}
+                                : StoredScheme(catalog.Text(row, 5), found.intermediate_id);
   return found;
 }
 

@@ -4,8 +4,9 @@
 // Reading an intermediate shows rows of the source, so the caller must be able to use the model and
 // to SELECT what was read of the relation that was logged; it is refused while row security filters
 // that relation, or one below a view, for the caller. The relation is found by its oid while it has
-// the name that it had then, else by that name: a relation that was renamed, or dropped, leaves
-// what was logged to its owner.
+// the name that it had then; else, as after a restore, by that name where its owner has the
+// privileges of who logged it, so that nobody gets at the rows by a relation of the same name. A
+// relation that was renamed, or dropped, leaves what was logged to its owner.
 //
 // May touch: src/core/intermediates, include/trails, PostgreSQL headers (through bridge.h). Never
 // Torch.

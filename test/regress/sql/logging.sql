@@ -224,6 +224,14 @@ ALTER TABLE t RENAME TO elsewhere;
 SET ROLE regress_log_bob;
 SELECT count(*) FROM trails.logged_rows('m');
 RESET ROLE;
+-- nor does a relation of that name which belongs to somebody else open the rows
+CREATE TABLE t (id int, a text, x float8, b boolean, c text);
+ALTER TABLE t OWNER TO regress_log_bob;
+SET ROLE regress_log_bob;
+SELECT count(*) FROM trails.logged_rows('m');
+SELECT count(*) FROM trails.get_intermediate('m', 'hidden1');
+RESET ROLE;
+DROP TABLE t;
 SELECT count(*) FROM trails.logged_rows('m');
 SELECT trails.source_changed('m');
 ALTER TABLE elsewhere RENAME TO t;
