@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <list>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -134,6 +135,9 @@ ColumnGroup StageRowIdGroup(const IntermediateRow &stage) {
 }
 
 StageSize SizeOfStage(CatalogSession &catalog, const StageInfo &stage) {
+  static auto *const known = new std::map<std::pair<Oid, std::int64_t>, StageSize>;
+  const std::pair<Oid, std::int64_t> key(CatalogTable("row_block"), stage.intermediate_id);
+  if (const auto found = known->find(key); found != known->end()) return found->second;
   StageSize size;
   for (const StoredGroup &group : StoredGroups(catalog, stage.shelf(), stage.intermediate_id)) {
     if (group.first_column >= stage.chunks()) continue;  // row ids
@@ -141,6 +145,7 @@ StageSize SizeOfStage(CatalogSession &catalog, const StageInfo &stage) {
     size.amortised_bytes += group.amortised_bytes;
     ++size.groups;
   }
+  if (size.groups > 0) known->emplace(key, size);
   return size;
 }
 

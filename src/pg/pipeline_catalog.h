@@ -62,7 +62,8 @@ bool IsStored(CatalogSession &catalog, const StageInfo &stage);
 // The column group of the row ids of a stage.
 ColumnGroup StageRowIdGroup(const IntermediateRow &stage);
 
-// Bytes of the values on the shelf. See StoredGroup.
+// Bytes of the values on the shelf, see StoredGroup: looked up once a session and stage that is
+// stored, since what they are shared with changes slowly.
 struct StageSize {
   std::int64_t bytes = 0;
   double amortised_bytes = 0;
