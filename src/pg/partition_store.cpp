@@ -24,17 +24,21 @@ constexpr const char *kIsThere[] = {
     "SELECT FROM trails.cached_block WHERE intermediate_id = $1 AND first_column = $2 "
     "AND block = $3 LIMIT 1",
 };
-// Of several partitions that have a chunk the oldest, so that later ones lead to few.
+// Of several partitions that have a chunk the oldest, so that later ones lead to few. By index for
+// each hash: a join's plan, made and kept while the tables were small, would read all of them.
 constexpr const char *kFindKnown[] = {
-    "SELECT DISTINCT ON (w.number) w.number::integer, c.partition_id, c.column_number, p.columns, "
-    "p.bytes FROM unnest($1) WITH ORDINALITY AS w(hash, number) "
-    "JOIN trails.chunk AS c USING (hash) JOIN trails.partition AS p USING (partition_id) "
-    "ORDER BY w.number, c.partition_id",
-    "SELECT DISTINCT ON (w.number) w.number::integer, c.partition_id, c.column_number, p.columns, "
-    "p.bytes FROM unnest($1) WITH ORDINALITY AS w(hash, number) "
-    "JOIN trails.cached_chunk AS c USING (hash) "
-    "JOIN trails.cached_partition AS p USING (partition_id) "
-    "ORDER BY w.number, c.partition_id",
+    "SELECT w.number::integer, c.partition_id, c.column_number, p.columns, p.bytes "
+    "FROM unnest($1) WITH ORDINALITY AS w(hash, number), "
+    "LATERAL (SELECT partition_id, column_number FROM trails.chunk WHERE hash = w.hash "
+    "ORDER BY partition_id LIMIT 1) AS c, "
+    "LATERAL (SELECT columns, bytes FROM trails.partition WHERE partition_id = c.partition_id "
+    "OFFSET 0) AS p ORDER BY w.number",
+    "SELECT w.number::integer, c.partition_id, c.column_number, p.columns, p.bytes "
+    "FROM unnest($1) WITH ORDINALITY AS w(hash, number), "
+    "LATERAL (SELECT partition_id, column_number FROM trails.cached_chunk WHERE hash = w.hash "
+    "ORDER BY partition_id LIMIT 1) AS c, "
+    "LATERAL (SELECT columns, bytes FROM trails.cached_partition "
+    "WHERE partition_id = c.partition_id OFFSET 0) AS p ORDER BY w.number",
 };
 constexpr const char *kInsertPartition[] = {
     "INSERT INTO trails.partition (partition_id, columns, bytes, needs) VALUES ($1, $2, $3, $4)",
