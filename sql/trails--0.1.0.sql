@@ -517,6 +517,24 @@ COMMENT ON COLUMN trails.cost_rate.rate IS 'unit of work: slice, byte, decoded_v
 COMMENT ON COLUMN trails.cost_rate.seconds IS 'seconds a unit';
 COMMENT ON COLUMN trails.cost_rate.samples IS 'measurements behind it';
 
+CREATE UNLOGGED TABLE trails.stage_rate (
+    intermediate_id bigint           PRIMARY KEY,
+    query_seconds   double precision NOT NULL,
+    block_seconds   double precision NOT NULL,
+    column_seconds  double precision NOT NULL,
+    reads           bigint           NOT NULL,
+    run_seconds     double precision NOT NULL,
+    runs            bigint           NOT NULL
+);
+COMMENT ON TABLE trails.stage_rate IS 'the cache: what reading and running stages of pipelines was measured to take on this server';
+COMMENT ON COLUMN trails.stage_rate.intermediate_id IS 'the stage; 0 for stages in general, by which those are judged that were never read';
+COMMENT ON COLUMN trails.stage_rate.query_seconds IS 'seconds that each READ takes';
+COMMENT ON COLUMN trails.stage_rate.block_seconds IS 'seconds that each block of 1,000 rows takes beside';
+COMMENT ON COLUMN trails.stage_rate.column_seconds IS 'seconds that each column of a block takes beside';
+COMMENT ON COLUMN trails.stage_rate.reads IS 'measurements behind these';
+COMMENT ON COLUMN trails.stage_rate.run_seconds IS 'seconds that the stage''s query takes over the rows of the stage before';
+COMMENT ON COLUMN trails.stage_rate.runs IS 'measurements behind that';
+
 SELECT pg_catalog.pg_extension_config_dump('trails.run', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.run_run_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.step', '');

@@ -14,6 +14,7 @@ enum class LockSubject : std::uint8_t {
   kIntermediate,  // who materialises it; its number
   kStorageBound,  // who makes room; 0
   kCostRates,     // who writes the rates; 0
+  kStageRates,    // who writes those of a stage; its number
 };
 
 // False when another transaction has it; true when this one has it already, too. Throws PgError.

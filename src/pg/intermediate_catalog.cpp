@@ -380,6 +380,7 @@ void DropIntermediateRow(CatalogSession &catalog, std::int64_t intermediate) {
        {"DELETE FROM trails.cached_statistics WHERE intermediate_id = $1",
         "DELETE FROM trails.foreign_statistics WHERE intermediate_id = $1",
         "DELETE FROM trails.query_count WHERE intermediate_id = $1",
+        "DELETE FROM trails.stage_rate WHERE intermediate_id = $1",
         "DELETE FROM trails.intermediate WHERE intermediate_id = $1"}) {
     catalog.Write(statement, Number(intermediate));
   }

@@ -18,13 +18,12 @@
 #include "pg/read_plan.h"
 #include "pg/settings.h"
 #include "pg/statistics_cache.h"
+#include "pg/storage_bound.h"
 #include "pg/value_source.h"
 
 namespace trails::pg {
 
 namespace {
-
-constexpr double kForAnyRoom = 1e300;  // gamma of what is stored because it was asked for
 
 // The columns of one group, read from the store.
 class StoredColumns {
@@ -306,6 +305,7 @@ class ModelValues final : public ValueSource {
       Reading(catalog, checked).Run(sink);
       CountAll(catalog, checked);
       KeepRates(catalog);
+      ObeyNewBound(catalog);
     });
   }
 
@@ -377,6 +377,7 @@ void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> 
 
 void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
                        bool store) {
+  std::vector<std::string> no_room;
   ForEachEpoch(logged, layers,
                [&](CatalogSession &catalog, const std::shared_ptr<const Model> &model,
                    std::vector<LayerToStore> &described) {
@@ -385,8 +386,10 @@ void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRo
                    const IntermediateRow &row = layer.intermediate;
                    layer.groups = AllGroups(StoredShape(row.scheme, row.shape).columns());
                  }
-                 (void)StoreGroups(catalog, logged, model, kForAnyRoom, std::move(described));
+                 (void)StoreGroups(catalog, logged, model, kForAnyRoom, std::move(described),
+                                   &no_room);
                });
+  TellNoRoom(no_room);
 }
 
 }  // namespace trails::pg

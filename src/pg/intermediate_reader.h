@@ -96,7 +96,8 @@ std::shared_ptr<const LayerStatistics> ReadStatistics(const LoggedRow &logged,
 void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> &layers);
 
 // Makes statistics of several layers in one pass an epoch, and stores the layers too where
-// gamma_min is 0 or `store`, in a second one. Layers that have them already take no time.
+// gamma_min is 0 or `store`, in a second one. Layers that have them already take no time. A NOTICE
+// names the layers for which trails.intermediate_max_bytes has no room.
 void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
                        bool store);
 

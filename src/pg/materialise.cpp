@@ -120,11 +120,16 @@ struct GroupInWork {
   std::vector<std::vector<std::string>> elements;  // [blocks of the batch][group.columns]
 };
 
+void AddOnce(const std::string &name, std::vector<std::string> *names) {
+  if (names != nullptr && std::ranges::find(*names, name) == names->end()) names->push_back(name);
+}
+
 // The groups that may be stored now, with their place among the columns of `reruns`, which it
 // fills.
 std::vector<GroupInWork> ChooseGroups(CatalogSession &catalog, double gamma,
                                       const std::vector<LayerToStore> &layers,
-                                      FreshSnapshot *snapshot, std::vector<RerunLayer> *reruns) {
+                                      FreshSnapshot *snapshot, std::vector<RerunLayer> *reruns,
+                                      std::vector<std::string> *no_room) {
   std::vector<GroupInWork> chosen;
   std::int64_t columns = 0;
   std::int64_t bytes = 0;  // of those chosen
@@ -146,8 +151,9 @@ std::vector<GroupInWork> ChooseGroups(CatalogSession &catalog, double gamma,
       work.scheme = row.scheme;
       work.first = columns;
       const std::int64_t more = CodeBytes(row.scheme, row.rows, work.group.columns);
-      if (std::ranges::find(stored, first) != stored.end() ||
-          !MakeRoom(catalog, gamma, bytes + more)) {
+      if (std::ranges::find(stored, first) != stored.end()) continue;
+      if (!MakeRoom(catalog, gamma, bytes + more)) {
+        AddOnce(row.layer, no_room);
         continue;
       }
       bytes += more;
@@ -238,13 +244,14 @@ void FillStatistics(CatalogSession &catalog, const LoggedRow &logged,
 
 std::int64_t StoreGroups(CatalogSession &catalog, const LoggedRow &logged,
                          const std::shared_ptr<const Model> &model, double gamma,
-                         std::vector<LayerToStore> layers) {
+                         std::vector<LayerToStore> layers, std::vector<std::string> *no_room) {
   if (!MayKeep()) return 0;
   GroupWriter writer(catalog, Shelf::kCache, false);
   if (!writer.writes()) return 0;
   FreshSnapshot snapshot;
   std::vector<RerunLayer> reruns;
-  std::vector<GroupInWork> groups = ChooseGroups(catalog, gamma, layers, &snapshot, &reruns);
+  std::vector<GroupInWork> groups =
+      ChooseGroups(catalog, gamma, layers, &snapshot, &reruns, no_room);
   if (groups.empty()) return 0;
   const RowChoice rows(layers.front().intermediate.rows, {});
   LayerRerun rerun(catalog, logged, model, std::move(reruns), rows);

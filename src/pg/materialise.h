@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pg/intermediate_reader.h"
@@ -31,9 +32,11 @@ void FillStatistics(CatalogSession &catalog, const LoggedRow &logged,
 
 // Stores the groups of all layers in one pass, those apart that are stored already, that another
 // transaction is storing, or for which there is no room at that gamma; layers whose statistics are
-// null, too. Returns how many groups were stored. Throws as ReadIntermediate.
+// null, too. Returns how many groups were stored. no_room, where not null: gets the layers, each
+// once, that have a group without room. Throws as ReadIntermediate.
 std::int64_t StoreGroups(CatalogSession &catalog, const LoggedRow &logged,
                          const std::shared_ptr<const Model> &model, double gamma,
-                         std::vector<LayerToStore> layers);
+                         std::vector<LayerToStore> layers,
+                         std::vector<std::string> *no_room = nullptr);
 
 }  // namespace trails::pg

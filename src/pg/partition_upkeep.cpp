@@ -73,6 +73,9 @@ constexpr const char *kForgetLost[] = {
     "AS i WHERE i.intermediate_id = s.intermediate_id)",
     "DELETE FROM trails.query_count AS q WHERE NOT EXISTS (SELECT FROM trails.intermediate AS i "
     "WHERE i.intermediate_id = q.intermediate_id)",
+    // 0 stands for stages in general.
+    "DELETE FROM trails.stage_rate AS s WHERE s.intermediate_id <> 0 AND NOT EXISTS "
+    "(SELECT FROM trails.intermediate AS i WHERE i.intermediate_id = s.intermediate_id)",
 };
 // kQueryHalfLife is $1.
 constexpr const char *kSumUpCounts =

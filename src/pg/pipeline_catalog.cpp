@@ -2,27 +2,26 @@
 
 #include "pg/pipeline_catalog.h"
 
+extern "C" {
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+}
+
 #include <algorithm>
 #include <cstring>
 #include <list>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <utility>
 
 #include "core/intermediates/row_choice.h"
+#include "pg/memory_scope.h"
 
 namespace trails::pg {
 
 namespace {
 
 constexpr std::size_t kKnownStages = 8;  // whose row ids are kept
-
-std::vector<std::int32_t> Numbers(std::int32_t count) {
-  std::vector<std::int32_t> numbers(static_cast<std::size_t>(count));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
-}
 
 // The first chunk of each group of values.
 std::vector<std::int32_t> FirstChunks(const StageInfo &stage) {
@@ -43,10 +42,59 @@ ColumnGroup RowIdGroup(std::int64_t intermediate, std::int32_t chunks) {
   return {intermediate, groups * kPartitionColumns, 1};
 }
 
-[[noreturn]] void ThrowCorrupt(const LoggedRow &logged) {
-  throw Error(ErrorKind::kCorruptData,
-              fmt::format("stages of pipeline \"{}\" are corrupt", logged.name), {},
-              "trails.check_store names what is missing.");
+[[noreturn]] void ThrowCorrupt(const std::string &pipeline) {
+  throw Error(ErrorKind::kCorruptData, fmt::format("stages of pipeline {} are corrupt", pipeline),
+              {}, "trails.check_store names what is missing.");
+}
+
+// Columns have name and type alone. pipeline: its name or number, for messages.
+std::vector<StageInfo> ListStages(CatalogSession &catalog, std::int64_t logged,
+                                  const std::string &pipeline) {
+  SqlParameters parameters;
+  parameters.AddBigint(logged);
+  const std::uint64_t count = catalog.WriteOften(
+      "SELECT s.stage, i.intermediate_id, i.rows, s.query, s.seconds, c.name, c.type "
+      "FROM trails.pipeline_stage AS s JOIN trails.intermediate AS i "
+      "ON i.logged_id = s.logged_id AND i.position = s.stage, "
+      "unnest(s.columns, s.types) WITH ORDINALITY AS c(name, type, number) "
+      "WHERE s.logged_id = $1 ORDER BY s.stage, c.number",
+      parameters);
+  std::vector<StageInfo> stages;
+  for (std::uint64_t row = 0; row < count; ++row) {
+    const auto stage = static_cast<std::size_t>(catalog.Integer(row, 0));
+    if (stage == stages.size()) {
+      StageInfo info;
+      info.number = catalog.Integer(row, 0);
+      info.intermediate_id = catalog.Bigint(row, 1);
+      info.rows = catalog.Bigint(row, 2);
+      info.query = catalog.Text(row, 3);
+      info.seconds = catalog.Double(row, 4);
+      stages.push_back(std::move(info));
+    }
+    if (stage + 1 != stages.size()) ThrowCorrupt(pipeline);
+    StageColumn column;
+    column.name = catalog.Text(row, 5);
+    column.type = catalog.Text(row, 6);
+    stages.back().columns.push_back(std::move(column));
+  }
+  if (stages.empty()) ThrowCorrupt(pipeline);
+  return stages;
+}
+
+// Looks the columns' types up, each once: stages hand most of their columns on.
+void ParseColumns(std::vector<StageInfo> *stages) {
+  std::map<std::string, StageColumn> parsed;
+  for (StageInfo &stage : *stages) {
+    for (StageColumn &column : stage.columns) {
+      auto found = parsed.find(column.type);
+      if (found == parsed.end()) {
+        found = parsed.emplace(column.type, ParseStageColumn(column.name, column.type)).first;
+      }
+      std::string name = std::move(column.name);
+      column = found->second;
+      column.name = std::move(name);
+    }
+  }
 }
 
 struct KnownIds {
@@ -60,31 +108,10 @@ struct KnownIds {
 Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged) {
   Pipeline pipeline;
   pipeline.logged = logged;
+  pipeline.stages = ListStages(catalog, logged.logged_id, "\"" + logged.name + "\"");
+  ParseColumns(&pipeline.stages);
   SqlParameters parameters;
   parameters.AddBigint(logged.logged_id);
-  const std::uint64_t count = catalog.WriteOften(
-      "SELECT s.stage, i.intermediate_id, i.rows, s.query, s.seconds, c.name, c.type "
-      "FROM trails.pipeline_stage AS s JOIN trails.intermediate AS i "
-      "ON i.logged_id = s.logged_id AND i.position = s.stage, "
-      "unnest(s.columns, s.types) WITH ORDINALITY AS c(name, type, number) "
-      "WHERE s.logged_id = $1 ORDER BY s.stage, c.number",
-      parameters);
-  for (std::uint64_t row = 0; row < count; ++row) {
-    const auto stage = static_cast<std::size_t>(catalog.Integer(row, 0));
-    if (stage == pipeline.stages.size()) {
-      StageInfo info;
-      info.number = catalog.Integer(row, 0);
-      info.intermediate_id = catalog.Bigint(row, 1);
-      info.rows = catalog.Bigint(row, 2);
-      info.query = catalog.Text(row, 3);
-      info.seconds = catalog.Double(row, 4);
-      pipeline.stages.push_back(std::move(info));
-    }
-    if (stage + 1 != pipeline.stages.size()) ThrowCorrupt(logged);
-    pipeline.stages.back().columns.push_back(
-        ParseStageColumn(catalog.Text(row, 5), catalog.Text(row, 6)));
-  }
-  if (pipeline.stages.empty()) ThrowCorrupt(logged);
   const std::uint64_t settings = catalog.WriteOften(
       "SELECT v.value FROM trails.pipeline_stage AS s, unnest(s.settings) WITH ORDINALITY "
       "AS v(value, number) WHERE s.logged_id = $1 AND s.stage = 0 ORDER BY v.number",
@@ -95,12 +122,21 @@ Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged) {
   return pipeline;
 }
 
-std::int32_t StageOf(const Pipeline &pipeline, std::int64_t intermediate) {
-  const auto found = std::ranges::find(pipeline.stages, intermediate, &StageInfo::intermediate_id);
-  if (found == pipeline.stages.end()) {
+std::vector<StageInfo> ListStagesOf(CatalogSession &catalog, std::int64_t intermediate) {
+  SqlParameters parameters;
+  parameters.AddBigint(intermediate);
+  (void)catalog.WriteOften("SELECT logged_id FROM trails.intermediate WHERE intermediate_id = $1",
+                           parameters);
+  const std::int64_t logged = catalog.Bigint(0, 0);
+  return ListStages(catalog, logged, fmt::format("{}", logged));
+}
+
+std::int32_t StageOf(const std::vector<StageInfo> &stages, std::int64_t intermediate) {
+  const auto found = std::ranges::find(stages, intermediate, &StageInfo::intermediate_id);
+  if (found == stages.end()) {
     throw Error(ErrorKind::kInternal, "intermediate is no stage of its pipeline");
   }
-  return static_cast<std::int32_t>(found - pipeline.stages.begin());
+  return static_cast<std::int32_t>(found - stages.begin());
 }
 
 std::string StageLayer(std::int32_t stage) {
@@ -128,6 +164,28 @@ bool IsStored(CatalogSession &catalog, const StageInfo &stage) {
   const std::vector<std::int32_t> there =
       StoredFirstColumns(catalog, stage.shelf(), stage.intermediate_id);
   return std::ranges::includes(there, FirstChunks(stage));
+}
+
+std::vector<bool> StoredStages(CatalogSession &catalog, const std::vector<StageInfo> &stages) {
+  std::vector<bool> stored(stages.size(), false);
+  stored.at(0) = true;
+  if (RecoveryInProgress()) return stored;  // UNLOGGED tables cannot be read
+  const MemoryScope memory;
+  std::vector<std::int64_t> ids;
+  for (const StageInfo &stage : stages) ids.push_back(stage.intermediate_id);
+  SqlParameters parameters;
+  parameters.AddArray(INT8OID, ids, BigintElement);
+  const std::uint64_t found = catalog.WriteOften(
+      "SELECT intermediate_id, count(DISTINCT first_column) FROM trails.cached_block "
+      "WHERE intermediate_id = ANY ($1) AND block = 0 GROUP BY intermediate_id",
+      parameters);
+  for (std::uint64_t row = 0; row < found; ++row) {
+    const auto stage = static_cast<std::size_t>(StageOf(stages, catalog.Bigint(row, 0)));
+    const auto groups = static_cast<std::int64_t>(FirstChunks(stages[stage]).size());
+    stored[stage] = stored[stage] || catalog.Bigint(row, 1) == groups;
+  }
+  catalog.FreeRows();
+  return stored;
 }
 
 ColumnGroup StageRowIdGroup(const IntermediateRow &stage) {
@@ -242,10 +300,11 @@ void StageReader::Read(std::size_t index, StageBlock *block) {
   }
 }
 
-StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage) {
+StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
+                          const std::vector<std::int32_t> &columns) {
   const auto ids = ReadRowIds(catalog, stage);
   const RowChoice rows(stage.rows, {});
-  StageReader reader(catalog, stage, Numbers(stage.chunks() / 2), rows.blocks());
+  StageReader reader(catalog, stage, columns, rows.blocks());
   StageRows all;
   all.columns = stage.columns;
   for (std::size_t i = 0; i < rows.blocks().size(); ++i) {
@@ -253,7 +312,10 @@ StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage) {
     const auto first = ids->begin() + rows.first_row(i);
     block.row_ids.assign(first, first + rows.block_rows(i));
     reader.Read(i, &block);
-    CheckStageBlock(stage.columns, block);
+    for (const std::int32_t column : columns) {
+      const auto at = static_cast<std::size_t>(column);
+      CheckStageColumn(stage.columns[at], block, at);
+    }
     all.blocks.push_back(std::move(block));
   }
   return all;

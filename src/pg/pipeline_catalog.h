@@ -29,7 +29,7 @@ struct StageInfo {
   std::int64_t rows = 0;
   std::string query;  // of stage 0 the name of the source
   std::vector<StageColumn> columns;
-  double seconds = 0;  // that its query took, or reading the source
+  double seconds = 0;  // that its query took when it was logged, or reading the source
 
   Shelf shelf() const noexcept { return number == 0 ? Shelf::kDurable : Shelf::kCache; }
   // Chunks of the columns.
@@ -42,11 +42,16 @@ struct Pipeline {
   std::vector<StageInfo> stages;  // by their numbers, from 0
 };
 
-// Reads it. `logged`: as FindLogged gave it, kPipeline. Throws Error(kCorruptData), PgError.
+// Reads it. `logged`: as FindLogged gave it, kPipeline. Throws Error(kCorruptData); PgError, where
+// a type of a column was dropped too.
 Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged);
 
+// The stages of the pipeline that has the intermediate, by their numbers; of their columns the
+// names and types as they were, not looked up. Throws Error(kCorruptData), PgError.
+std::vector<StageInfo> ListStagesOf(CatalogSession &catalog, std::int64_t intermediate);
+
 // The number of the stage that the intermediate is. Throws Error(kInternal) for another's.
-std::int32_t StageOf(const Pipeline &pipeline, std::int64_t intermediate);
+std::int32_t StageOf(const std::vector<StageInfo> &stages, std::int64_t intermediate);
 
 // The layer's name of a stage: 'input', 'stage1', ...
 std::string StageLayer(std::int32_t stage);
@@ -58,6 +63,9 @@ void RequireNumbers(const Pipeline &pipeline, std::int32_t stage,
 
 // True where all column groups are on the stage's shelf. Cost: some 20 us.
 bool IsStored(CatalogSession &catalog, const StageInfo &stage);
+
+// Which stages are stored, that of the source always. [stages] Cost: some 40 us.
+std::vector<bool> StoredStages(CatalogSession &catalog, const std::vector<StageInfo> &stages);
 
 // The column group of the row ids of a stage.
 ColumnGroup StageRowIdGroup(const IntermediateRow &stage);
@@ -104,7 +112,9 @@ class StageReader {
   std::vector<Group> groups_;
 };
 
-// All stored rows. Throws Error(kCorruptData).
-StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage);
+// All stored rows, some columns of them, ascending; the others have empty chunks.
+// Throws Error(kCorruptData).
+StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
+                          const std::vector<std::int32_t> &columns);
 
 }  // namespace trails::pg

@@ -15,12 +15,11 @@
 #include "pg/stage_query.h"
 #include "pg/stage_run.h"
 #include "pg/stage_source.h"
+#include "pg/storage_bound.h"
 
 namespace trails::pg {
 
 namespace {
-
-constexpr double kForAnyRoom = 1e300;  // gamma of what is stored because everything is
 
 void CheckRequest(const PipelineRequest &request) {
   if (request.stages.empty() || request.stages.size() > kMostStages) {
@@ -97,8 +96,10 @@ void InsertStage(CatalogSession &catalog, const Pipeline &pipeline, StageInfo *s
       query);
 }
 
-// Registers the stage and stores what is to be stored of it.
-LoggedStage PutStage(Pipeline *pipeline, StageInfo stage, const StageRows &rows) {
+// Registers the stage and stores what is to be stored of it. no_room: gets the layers for which
+// there was none.
+LoggedStage PutStage(Pipeline *pipeline, StageInfo stage, const StageRows &rows,
+                     std::vector<std::string> *no_room) {
   return WithCatalog([&](CatalogSession &catalog) {
     stage.columns = rows.columns;
     stage.rows = rows.rows();
@@ -110,8 +111,9 @@ LoggedStage PutStage(Pipeline *pipeline, StageInfo stage, const StageRows &rows)
       (void)PutStageValues(stage, rows, &writer);
     }
     pipeline->stages.push_back(stage);
-    if (stage.number > 0 && GammaMin() == 0) {
-      (void)KeepStage(catalog, *pipeline, stage.number, rows, kForAnyRoom);
+    if (stage.number > 0 && GammaMin() == 0 &&
+        KeepStage(catalog, *pipeline, stage.number, rows, kForAnyRoom) == Keeping::kNoRoom) {
+      no_room->push_back(StageLayer(stage.number));
     }
     const FreshSnapshot after;
     LoggedStage logged;
@@ -159,9 +161,10 @@ std::vector<LoggedStage> LogPipeline(const PipelineRequest &request) {
   });
   if (request.expires_after) SetExpiry(pipeline.logged, *request.expires_after);
   std::vector<LoggedStage> logged;
+  std::vector<std::string> no_room;
   StageRows rows =
       Timed([&] { return ReadStageSource(request.source, request.row_id); }, &stage.seconds);
-  logged.push_back(PutStage(&pipeline, stage, rows));
+  logged.push_back(PutStage(&pipeline, stage, rows, &no_room));
   for (const std::string &query : request.stages) {
     StageCall call;
     call.pipeline = request.name;
@@ -171,8 +174,9 @@ std::vector<LoggedStage> LogPipeline(const PipelineRequest &request) {
     call.queries = {query};
     stage.query = query;
     rows = Timed([&] { return RunStages(call, rows); }, &stage.seconds);
-    logged.push_back(PutStage(&pipeline, stage, rows));
+    logged.push_back(PutStage(&pipeline, stage, rows, &no_room));
   }
+  TellNoRoom(no_room);
   return logged;
 }
 

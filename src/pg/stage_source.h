@@ -1,7 +1,5 @@
-// The values of a pipeline's stage: read from the store, or by running queries again from the
-// nearest stage that is stored.
-//
-// A stage is stored as a whole and run as a whole, whatever columns and rows are asked for.
+// The values of a pipeline's stage: read from the store, or by running queries again from a
+// stage before it (stage_plan.h chooses).
 //
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -23,10 +21,15 @@ namespace trails::pg {
 // RunStages throws.
 StageRows ReadStage(const LoggedRow &logged, std::int32_t stage);
 
-// Stores the stage's rows in the cache, and their statistics, where there is room at that gamma and
-// no other transaction is storing them. Returns whether they were stored.
-bool KeepStage(CatalogSession &catalog, const Pipeline &pipeline, std::int32_t stage,
-               const StageRows &rows, double gamma);
+enum class Keeping : std::uint8_t {
+  kStored,  // they are there, now or already
+  kNoRoom,  // see MakeRoom
+  kNotNow,  // not MayKeep, garbage is collected, or another transaction is storing them
+};
+
+// Stores the stage's rows in the cache, and their statistics, where there is room at that gamma.
+Keeping KeepStage(CatalogSession &catalog, const Pipeline &pipeline, std::int32_t stage,
+                  const StageRows &rows, double gamma);
 
 // Columns of a stage that are numbers, from 0.
 std::vector<std::int32_t> NumberColumns(const IntermediateQuery &query);
@@ -35,7 +38,8 @@ std::vector<std::int32_t> NumberColumns(const IntermediateQuery &query);
 // them.
 std::int32_t StageColumnNamed(const IntermediateQuery &query, std::string_view name);
 
-// Groups of the query's stage's rows by a column's values as text.
+// Groups of the query's stage's rows by a column's values as text. Where the stage is stored, the
+// column alone is read.
 RowGroups GroupStageRows(const IntermediateQuery &query, std::string_view by);
 
 }  // namespace trails::pg

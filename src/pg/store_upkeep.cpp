@@ -4,6 +4,7 @@
 
 #include "pg/intermediate_catalog.h"
 #include "pg/partition_store.h"
+#include "pg/storage_bound.h"
 
 namespace trails::pg {
 
@@ -121,8 +122,19 @@ std::vector<Expired> Expire(bool dry_run) {
     }
     if (!dry_run) {
       for (const std::int64_t id : ids) DropLogged(catalog, id);
+      (void)KeepWithinBound(catalog);
     }
     return expired;
+  });
+}
+
+Garbage CollectAllGarbage() {
+  return WithCatalog([](CatalogSession &catalog) {
+    Garbage all = CollectGarbage(catalog).value();
+    const Garbage more = KeepWithinBound(catalog);
+    all.partitions += more.partitions;
+    all.bytes += more.bytes;
+    return all;
   });
 }
 

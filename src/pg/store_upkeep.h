@@ -1,4 +1,4 @@
-// The upkeep of what was logged: dropping, pinning, expiring, sizes.
+// The upkeep of what was logged: dropping, pinning, expiring, garbage, sizes.
 //
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pg/bridge.h"
+#include "pg/partition_store.h"
 
 extern "C" {
 #include "datatype/timestamp.h"
@@ -31,9 +32,13 @@ struct Expired {
 };
 
 // What the caller, or a role whose privileges the caller has, logged, whose time has passed and
-// that is not pinned; drops it unless `dry_run`. What another transaction is using is left for
-// another time. Throws PgError.
+// that is not pinned; drops it unless `dry_run`, and then sees to a bound of the cache that was
+// lowered (KeepWithinBound). What another transaction is using is left for another time.
+// Throws PgError.
 std::vector<Expired> Expire(bool dry_run);
+
+// CollectGarbage, and KeepWithinBound; what both deleted. Throws as they do.
+Garbage CollectAllGarbage();
 
 // What one intermediate takes, or the parameters of an epoch.
 struct IntermediateSize {

@@ -109,8 +109,7 @@ TRAILS_PG_FUNCTION(trails_intermediate_size_rows) {
 TRAILS_PG_FUNCTION(trails_collect_garbage) {
   using namespace trails::pg;
   RefuseReadOnly("trails.collect_garbage()");
-  const Garbage garbage =
-      WithCatalog([](CatalogSession &catalog) { return CollectGarbage(catalog); }).value();
+  const Garbage garbage = CollectAllGarbage();
   return MakeRecord(fcinfo, RowValues().AddBigint(garbage.partitions).AddBigint(garbage.bytes));
 }
 
