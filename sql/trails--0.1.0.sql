@@ -1131,7 +1131,16 @@ CREATE FUNCTION trails.topk(
 RETURNS TABLE (rank integer, row_id bigint, value real)
 AS 'MODULE_PATHNAME', 'trails_topk' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.topk IS
-'the k rows with the largest values of a column, exact whatever the scheme; of equal values the first row first, NaN left out';
+'the k rows (at most 100,000) with the largest values of a column, exact whatever the scheme; of equal values the first row first, NaN left out';
+
+CREATE FUNCTION trails.column_statistics(
+    model text, layer text, columns integer[] DEFAULT NULL, epoch integer DEFAULT NULL)
+RETURNS TABLE ("column" integer, rows bigint, nulls bigint, infinite bigint, zeros bigint,
+               zero_share double precision, min real, max real, mean double precision,
+               deviation double precision)
+AS 'MODULE_PATHNAME', 'trails_column_statistics' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
+COMMENT ON FUNCTION trails.column_statistics IS
+'statistics of the columns of a layer, of the exact values whatever its scheme: rows, how many of them are NaN (NULL in a stage, without a label in a loss), infinite, or zero; and of the finite values the share of zeros, min, max, mean, and standard deviation divided by their number';
 
 CREATE FUNCTION trails.column_distribution(
     model text, layer text, "column" integer, bins integer DEFAULT 20,
@@ -1139,7 +1148,7 @@ CREATE FUNCTION trails.column_distribution(
 RETURNS TABLE (bin integer, lower double precision, upper double precision, rows bigint)
 AS 'MODULE_PATHNAME', 'trails_column_distribution' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
 COMMENT ON FUNCTION trails.column_distribution IS
-'histogram of a column: bins of equal width from its least to its largest exact value; a last row without a bin counts NaN and infinities where there are any';
+'histogram of a column: bins (at most 10,000) of equal width from its least to its largest exact value, which is in the last bin; a last row without a bin counts NaN and infinities where there are any';
 
 CREATE FUNCTION trails.confusion(
     model text, epoch integer DEFAULT NULL, exact boolean DEFAULT false,
@@ -1165,7 +1174,7 @@ CREATE FUNCTION trails.knn(
 RETURNS TABLE (rank integer, neighbour bigint, distance double precision)
 AS 'MODULE_PATHNAME', 'trails_knn' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.knn IS
-'the k rows nearest to a row in a layer, itself left out, exact; metric: l2, l1 or cosine; of equal distances the first row first';
+'the k rows (at most 100,000) nearest to a row in a layer, itself left out, exact; metric: l2, l1 or cosine; of equal distances the first row first';
 
 CREATE FUNCTION trails.row_diff(
     model text, layer text, row_a bigint, row_b bigint,
@@ -1181,7 +1190,7 @@ RETURNS TABLE ("column" integer, class text, rows bigint, mean double precision,
                deviation double precision)
 AS 'MODULE_PATHNAME', 'trails_class_means' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1000;
 COMMENT ON FUNCTION trails.class_means IS
-'mean and standard deviation of each column of a layer within each class of the target, or of a categorical feature';
+'mean and standard deviation (divided by the number of rows) of each column of a layer within each class of the target, or of a categorical feature';
 
 CREATE FUNCTION trails.svcca(
     model_a text, layer_a text, model_b text, layer_b text,
@@ -1203,12 +1212,12 @@ COMMENT ON FUNCTION trails.cka IS
 'how alike two layers are, 0 to 1: linear centred kernel alignment; NULL where one is constant';
 
 CREATE FUNCTION trails.correlation(
-    model text, layer text, against text DEFAULT 'target',
+    model text, layer text, against text DEFAULT 'target', class text DEFAULT NULL,
     epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
 RETURNS TABLE ("column" integer, correlation double precision)
 AS 'MODULE_PATHNAME', 'trails_correlation' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.correlation IS
-'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss or the prediction (of two classes the probability of the second); NULL for constant columns';
+'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss or the prediction (of two classes the probability of the second); with a class with 1 in its rows and 0 in others, against being the target or a categorical feature; NULL for constant columns';
 
 CREATE FUNCTION trails.netdissect(
     model text, layer text, by text, class text, alpha double precision DEFAULT 0.005,
@@ -1217,7 +1226,7 @@ RETURNS TABLE ("column" integer, threshold double precision, active bigint, over
                iou double precision)
 AS 'MODULE_PATHNAME', 'trails_netdissect' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.netdissect IS
-'how well each column of a layer tells the rows of a class, of the target or of a categorical feature: rows where it is active (at or above its quantile 1 - alpha), those of them in the class, and their intersection over union';
+'how well each column of a layer tells the rows of a class, of the target or of a categorical feature: rows where it is active (at or above its quantile 1 - alpha; above it where that is its least value), those of them in the class, and their intersection over union, which is at most alpha over the share of rows that the class has, or the inverse where that is less';
 
 CREATE FUNCTION trails.epoch_diff(
     model text, epoch_a integer, epoch_b integer,
@@ -1232,4 +1241,4 @@ CREATE FUNCTION trails.model_rules(model text, epoch integer DEFAULT NULL)
 RETURNS TABLE (rule text, layer text, columns bigint, detail text)
 AS 'MODULE_PATHNAME', 'trails_model_rules' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
 COMMENT ON FUNCTION trails.model_rules IS
-'what tells a sick network: dead, saturated or repeated units, values that are not finite, a constant prediction, a loss that does not fall; no row for a sound one';
+'what tells a sick network: dead, nearly dead, saturated or repeated units, values that are not finite, a constant prediction, a class never predicted, a loss that does not fall; no row for a sound one';

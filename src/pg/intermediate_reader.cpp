@@ -2,6 +2,10 @@
 
 #include "pg/intermediate_reader.h"
 
+extern "C" {
+#include "miscadmin.h"
+}
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -201,7 +205,10 @@ class Reading {
             const std::function<void(const ColumnBlock &)> &sink) {
     const std::vector<std::int32_t> rows = rows_.RowsOf(index);
     values_.resize(rows.size() * static_cast<std::size_t>(columns_));
-    for (StoredColumns &stored : stored_) stored.Read(index, rows, values_.data());
+    for (StoredColumns &stored : stored_) {
+      stored.Read(index, rows, values_.data());
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
+    }
     for (const auto &[model, columns] : reruns_) columns.Copy(in_batch, values_.data());
     row_ids_.clear();
     for (const std::int32_t row : rows) row_ids_.push_back(rows_.first_row(index) + row + 1);

@@ -3,6 +3,7 @@
 #include "pg/layer_query.h"
 
 #include "pg/logged_rows.h"
+#include "pg/stage_source.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
@@ -76,6 +77,22 @@ IntermediateQuery ExactQuery(const NamedArguments &args) {
   query.logged = FindLogged(args.Text("model"));
   query.intermediate = FindIntermediate(query.logged, args.Text("layer"), EpochArgument(args));
   return query;
+}
+
+IntermediateQuery NumbersQuery(const NamedArguments &args) {
+  IntermediateQuery query = LayerQuery(args);
+  if (query.intermediate.is_stage) query.columns = NumberColumns(query);
+  return query;
+}
+
+std::int64_t ColumnsOf(const IntermediateQuery &query) {
+  if (!query.columns.empty()) return static_cast<std::int64_t>(query.columns.size());
+  return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
+}
+
+std::int32_t ColumnNumber(const IntermediateQuery &query, std::int64_t column) {
+  return query.columns.empty() ? static_cast<std::int32_t>(column) + 1
+                               : query.columns.at(static_cast<std::size_t>(column)) + 1;
 }
 
 IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view layer) {

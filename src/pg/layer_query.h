@@ -33,6 +33,14 @@ IntermediateQuery LayerQuery(const NamedArguments &args, const LoggedRow &logged
 // way.
 IntermediateQuery ExactQuery(const NamedArguments &args);
 
+// As LayerQuery, of a pipeline's stage the columns that are numbers.
+IntermediateQuery NumbersQuery(const NamedArguments &args);
+
+// How many columns the query gives, and the number, from 1, of the one that is `column`th among
+// them, from 0.
+std::int64_t ColumnsOf(const IntermediateQuery &query);
+std::int32_t ColumnNumber(const IntermediateQuery &query, std::int64_t column);
+
 // Another layer of the query's model at its epoch: all columns, the query's rows.
 IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view layer);
 

@@ -6,6 +6,7 @@
 #include "core/data/parallel_for.h"
 #include "core/intermediates/partition.h"
 #include "pg/engine_call.h"
+#include "pg/layer_query.h"
 #include "pg/settings.h"
 
 namespace trails::pg {
@@ -15,7 +16,7 @@ namespace {
 // Sums are shared out to so many accumulators whatever the threads, so that their order is fixed.
 constexpr std::size_t kAccumulators = 4;
 constexpr std::size_t kBufferBytes = std::size_t{32} << 20;
-constexpr double kPieceOperations = 4e7;  // some 10 ms, between two looks for a cancel
+constexpr std::int64_t kPieceRows = kBlockRows / static_cast<std::int64_t>(kAccumulators);
 
 // Rows of all columns, waiting for an accumulator.
 struct Piece {
@@ -25,17 +26,14 @@ struct Piece {
 
 class MomentsPass {
  public:
-  explicit MomentsPass(std::int64_t columns)
-      : columns_(columns),
-        piece_rows_(std::clamp<std::int64_t>(
-            static_cast<std::int64_t>(kPieceOperations / static_cast<double>(columns * columns)), 4,
-            kBlockRows)),
-        moments_(kAccumulators, Moments(columns)) {}
+  explicit MomentsPass(std::int64_t columns) : columns_(columns) {
+    for (std::size_t i = 0; i < kAccumulators; ++i) moments_.emplace_back(columns);
+  }
 
   void Add(const ColumnBlock &block) {
-    for (std::int64_t first = 0; first < block.rows; first += piece_rows_) {
+    for (std::int64_t first = 0; first < block.rows; first += kPieceRows) {
       Piece piece;
-      piece.rows = std::min(piece_rows_, block.rows - first);
+      piece.rows = std::min(kPieceRows, block.rows - first);
       piece.values.reserve(static_cast<std::size_t>(columns_ * piece.rows));
       for (std::int64_t c = 0; c < columns_; ++c) {
         const float *const from = block.values + c * block.rows + first;
@@ -50,7 +48,9 @@ class MomentsPass {
 
   Moments Take() {
     Flush();
-    for (std::size_t i = 1; i < kAccumulators; ++i) moments_[0].Append(moments_[i]);
+    RunEngine([this](const std::stop_token &stop) {
+      for (std::size_t i = 1; i < kAccumulators; ++i) moments_[0].Append(moments_[i], stop);
+    });
     return std::move(moments_[0]);
   }
 
@@ -61,8 +61,7 @@ class MomentsPass {
       ParallelFor(kAccumulators, EngineThreads(), stop, [&](std::int64_t i) {
         const auto at = static_cast<std::size_t>(i);
         for (const Piece &piece : pieces_[at]) {
-          ThrowIfStopped(stop);
-          moments_[at].Add(piece.values, piece.rows);
+          moments_[at].Add(piece.values, piece.rows, stop);
         }
         pieces_[at].clear();
       });
@@ -71,17 +70,11 @@ class MomentsPass {
   }
 
   std::int64_t columns_;
-  std::int64_t piece_rows_;
   std::vector<Moments> moments_;  // [kAccumulators]
   std::vector<Piece> pieces_[kAccumulators];
   std::size_t next_ = 0;
   std::size_t bytes_ = 0;
 };
-
-std::int64_t ColumnsOf(const IntermediateQuery &query) {
-  if (!query.columns.empty()) return static_cast<std::int64_t>(query.columns.size());
-  return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
-}
 
 }  // namespace
 

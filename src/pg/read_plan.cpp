@@ -125,45 +125,61 @@ std::vector<StoredGroup> KnownGroups(CatalogSession &catalog, const Intermediate
   return groups;
 }
 
-// Why the group's values cannot be read, or null.
-const char *WhyNotRead(const CheckedQuery &query, const GroupPlan &group) {
-  if (query.query.intermediate.scheme.kind == SchemeKind::kStats) {
-    return "its scheme keeps statistics only";
-  }
-  if (query.query.precision == Precision::kExact && query.is_lossy()) {
-    return "exact values are not kept by its scheme";
-  }
-  if (!group.stored) return "not stored";
-  return nullptr;
+// Why a group's values cannot be read, and what can be asked instead: of a model that can be run,
+// and of a foreign one.
+struct Obstacle {
+  const char *reason;
+  const char *hint;
+  const char *foreign_hint;
+};
+
+// Null where they can be read.
+const Obstacle *WhyNotRead(const CheckedQuery &query, const GroupPlan &group) {
+  static constexpr Obstacle kStatisticsOnly{
+      "its scheme keeps statistics only",
+      "Leave the strategy to 'auto' or make it 'rerun'; or log the layer again with a scheme that "
+      "keeps values, such as 'f32'.",
+      "Ask for trails.column_statistics, or for trails.topk with a k of at most 100."};
+  static constexpr Obstacle kNotExact{
+      "exact values are not kept by its scheme",
+      "Leave the strategy to 'auto' or make it 'rerun'; ask with exact => false; or log the layer "
+      "again with scheme 'f32'.",
+      "Of a foreign model there are the values as their scheme keeps them, with exact => false, "
+      "and "
+      "the 100 largest of each column, by trails.topk."};
+  static constexpr Obstacle kNotStored{
+      "not stored",
+      "Leave the strategy to 'auto', or log the layer with trails.gamma_min at 0, which stores it.",
+      "Of a foreign model there are the values that were logged, as their scheme keeps them."};
+  if (query.query.intermediate.scheme.kind == SchemeKind::kStats) return &kStatisticsOnly;
+  if (query.query.precision == Precision::kExact && query.is_lossy()) return &kNotExact;
+  return group.stored ? nullptr : &kNotStored;
 }
 
 [[noreturn]] void ThrowNotRead(const CheckedQuery &query, const GroupPlan &group,
-                               const char *reason) {
-  throw Error(
-      ErrorKind::kInvalidArgument,
-      fmt::format("layer \"{}\" cannot be read from the store", query.query.intermediate.layer),
-      fmt::format("Columns {} to {}: {}.", group.first_column + 1,
-                  group.first_column + group.group_columns, reason),
-      "Leave the strategy to 'auto', or log the layer with trails.gamma_min at 0, which stores "
-      "it.");
+                               const Obstacle &obstacle) {
+  const IntermediateRow &layer = query.query.intermediate;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("layer \"{}\" cannot be read from the store", layer.layer),
+              fmt::format("Columns {} to {}: {}.", group.first_column + 1,
+                          group.first_column + group.group_columns, obstacle.reason),
+              layer.is_foreign ? obstacle.foreign_hint : obstacle.hint);
 }
 
 // There is nothing to choose: what is not on the durable shelf is nowhere.
 void ChooseForeign(const CheckedQuery &query, GroupPlan *group) {
   group->rerun_seconds = kImpossible;
   group->gamma = kImpossible;
-  const char *const obstacle = WhyNotRead(query, *group);
-  if (query.query.strategy == Strategy::kRerun || obstacle != nullptr) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("layer \"{}\" {}", query.query.intermediate.layer,
-                            obstacle == nullptr ? "cannot be computed again"
-                                                : "cannot be read from the store"),
-                obstacle == nullptr
-                    ? fmt::format("It is of a foreign model, \"{}\".", query.query.logged.name)
-                    : fmt::format("Columns {} to {}: {}.", group->first_column + 1,
-                                  group->first_column + group->group_columns, obstacle),
-                "Of a foreign model there are the values that were logged, as their scheme keeps "
-                "them.");
+  if (const Obstacle *const obstacle = WhyNotRead(query, *group)) {
+    ThrowNotRead(query, *group, *obstacle);
+  }
+  if (query.query.strategy == Strategy::kRerun) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("layer \"{}\" cannot be computed again", query.query.intermediate.layer),
+        fmt::format("It is of a foreign model, \"{}\".", query.query.logged.name),
+        "Of a foreign model there are the values that were logged, as their scheme keeps "
+        "them.");
   }
   group->strategy = Strategy::kRead;
   group->reason =
@@ -171,10 +187,10 @@ void ChooseForeign(const CheckedQuery &query, GroupPlan *group) {
 }
 
 void Choose(const CheckedQuery &query, GroupPlan *group) {
-  const char *const obstacle = WhyNotRead(query, *group);
+  const Obstacle *const obstacle = WhyNotRead(query, *group);
   if (obstacle != nullptr) group->read_seconds = kImpossible;
   if (query.query.strategy == Strategy::kRead) {
-    if (obstacle != nullptr) ThrowNotRead(query, *group, obstacle);
+    if (obstacle != nullptr) ThrowNotRead(query, *group, *obstacle);
     group->strategy = Strategy::kRead;
     group->reason = "asked for";
   } else if (query.query.strategy == Strategy::kRerun) {
@@ -182,7 +198,7 @@ void Choose(const CheckedQuery &query, GroupPlan *group) {
     group->reason = "asked for";
   } else if (obstacle != nullptr) {
     group->strategy = Strategy::kRerun;
-    group->reason = obstacle;
+    group->reason = obstacle->reason;
   } else if (group->read_seconds <= group->rerun_seconds) {
     group->strategy = Strategy::kRead;
     group->reason = "stored, reading is faster";

@@ -2,7 +2,9 @@
 
 #include "pg/row_groups.h"
 
+#include "pg/foreign_labels.h"
 #include "pg/logged_rows.h"
+#include "pg/stage_source.h"
 
 namespace trails::pg {
 
@@ -93,6 +95,12 @@ RowGroups ByField(const LoggedRow &logged, const IdField &by) {
 RowGroups GroupRows(const LoggedRow &logged, const Model &model, std::string_view by) {
   if (by == "target") return ByTarget(logged, model);
   return ByField(logged, FindIdField(model.fields, by));
+}
+
+RowGroups GroupRows(const IntermediateQuery &query, std::string_view by) {
+  if (query.intermediate.is_foreign) return GroupByLabel(query.logged, query.intermediate, by);
+  if (query.intermediate.is_stage) return GroupStageRows(query, by);
+  return GroupRows(query.logged, *OpenSnapshot(query.logged, query.intermediate.epoch), by);
 }
 
 std::int32_t FindGroup(const RowGroups &groups, std::string_view by, std::string_view name) {

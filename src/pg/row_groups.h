@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/model/model.h"
-#include "pg/intermediate_catalog.h"
+#include "pg/intermediate_reader.h"
 
 namespace trails::pg {
 
@@ -26,6 +26,10 @@ struct RowGroups {
 // Throws Error(kInvalidArgument) for a target that is a number, a feature that is one alone, and a
 // column that is no feature, with a HINT that lists those that serve. Memory: 4 bytes a row.
 RowGroups GroupRows(const LoggedRow &logged, const Model &model, std::string_view by);
+
+// Those of the query's layer: of a pipeline's stage by any column of it, of a foreign layer by its
+// labels ('target'). Throws as the above, GroupStageRows and GroupByLabel.
+RowGroups GroupRows(const IntermediateQuery &query, std::string_view by);
 
 // Position of the group named `name`. Throws Error(kInvalidArgument) with a HINT that lists some.
 std::int32_t FindGroup(const RowGroups &groups, std::string_view by, std::string_view name);

@@ -2,6 +2,10 @@
 
 #include "pg/stage_source.h"
 
+extern "C" {
+#include "miscadmin.h"
+}
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -175,6 +179,7 @@ class StageReading {
     for (std::size_t index = 0; index < rows.blocks().size(); ++index) {
       const std::vector<std::int32_t> chosen = rows.RowsOf(index);
       values.resize(chosen.size() * static_cast<std::size_t>(columns_));
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
       float *out = values.data();
       for (std::size_t i = 0; i < queries_.size(); ++i) out = Fill(i, index, chosen, out);
       numbers.clear();

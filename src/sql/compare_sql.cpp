@@ -1,11 +1,10 @@
-// SQL surface of comparing layers, epochs and models: svcca, cka, correlation, epoch_diff,
-// model_rules.
+// SQL surface of comparing layers, epochs and models: svcca, cka, correlation, epoch_diff.
 //
 // May touch: src/core, src/pg and include/trails. Never Torch.
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
 
 #include "core/intermediates/alignment.h"
-#include "core/intermediates/model_rules.h"
+#include "core/intermediates/correlation.h"
 #include "core/intermediates/moments.h"
 #include "core/intermediates/parameter_change.h"
 #include "pg/bridge.h"
@@ -15,30 +14,17 @@
 #include "pg/model_scan.h"
 #include "pg/moments_pass.h"
 #include "pg/result_rows.h"
+#include "pg/row_groups.h"
+#include "pg/settings.h"
 #include "pg/stage_source.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace trails::pg {
 namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-std::int64_t ColumnsOf(const IntermediateQuery &query) {
-  if (!query.columns.empty()) return static_cast<std::int64_t>(query.columns.size());
-  return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
-}
-
-// Columns that have values as real: all of a layer, some of a pipeline's stage.
-std::vector<std::int32_t> AllNumbers(const IntermediateQuery &query) {
-  if (query.intermediate.is_stage) return NumberColumns(query);
-  std::vector<std::int32_t> columns(static_cast<std::size_t>(ColumnsOf(query)));
-  std::iota(columns.begin(), columns.end(), 0);
-  return columns;
-}
 
 // Two layers, of one model or of two, over the same rows.
 std::vector<IntermediateQuery> TwoLayers(const NamedArguments &args) {
@@ -56,21 +42,37 @@ Datum DoubleOrNull(FunctionCallInfo fcinfo, double value) {
   PG_RETURN_FLOAT8(value);
 }
 
-// The column that correlation holds a layer against: values of the target, the loss, or the
-// prediction.
+// 1 in the rows of a class, 0 in those of others, NaN where no class is known.
+std::vector<float> OfClass(const IntermediateQuery &query, const std::string &by,
+                           const std::string &name) {
+  const RowGroups groups = GroupRows(query, by);
+  const std::int32_t wanted = FindGroup(groups, by, name);
+  std::vector<float> values;
+  values.reserve(groups.group.size());
+  for (const std::int32_t group : groups.group) {
+    values.push_back(group < 0 ? std::numeric_limits<float>::quiet_NaN()
+                               : static_cast<float>(group == wanted));
+  }
+  return values;
+}
+
+// The number of each row that correlation holds a model's layer against: values of the target, the
+// loss, or the prediction.
 std::vector<float> Against(const IntermediateQuery &query, const Model &model,
                            const std::string &against) {
   if (against == "loss") return ReadColumn(OtherLayer(query, "loss"), 0);
   if (against != "target" && against != "prediction") {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("layers cannot be correlated with \"{}\"", against), {},
-                "It is 'target', 'loss' or 'prediction'.");
+                "It is 'target', 'loss' or 'prediction'; or, with a class, 'target' or a "
+                "categorical feature.");
   }
   if (model.target.task == Task::kMulticlass) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("target \"{}\" has more than two classes", model.target.column.name),
                 "No one number stands for a row's class.",
-                "Correlate with 'loss', or use trails.class_means.");
+                "Correlate with one class of the target, named by argument \"class\", or with "
+                "'loss'.");
   }
   if (against == "prediction") {
     // Two classes: the second one's probability.
@@ -80,21 +82,11 @@ std::vector<float> Against(const IntermediateQuery &query, const Model &model,
   return {labels.begin(), labels.end()};
 }
 
-std::vector<double> Correlations(const IntermediateQuery &query, const std::vector<float> &other) {
-  std::vector<Moments> moments(static_cast<std::size_t>(ColumnsOf(query)), Moments(2));
-  std::vector<float> pair;
-  ReadIntermediate(query, [&](const ColumnBlock &block) {
-    const auto first = other.begin() + (block.row_ids[0] - 1);
-    for (std::int64_t c = 0; c < block.columns; ++c) {
-      const std::span<const float> values = block.column(c);
-      pair.assign(values.begin(), values.end());
-      pair.insert(pair.end(), first, first + block.rows);
-      moments[static_cast<std::size_t>(c)].Add(pair, block.rows);
-    }
-  });
-  std::vector<double> found;
-  for (const Moments &two : moments) found.push_back(Correlation(two, 0, 1));
-  return found;
+std::vector<float> Against(const IntermediateQuery &query, const NamedArguments &args) {
+  const std::string against = args.Text("against");
+  if (!args.IsNull("class")) return OfClass(query, against, args.Text("class"));
+  if (query.intermediate.is_stage) return ReadColumn(query, StageColumnNamed(query, against));
+  return Against(query, *OpenSnapshot(query.logged, query.intermediate.epoch), against);
 }
 
 // Share of the rows whose prediction differs: by its class, or of a number at all.
@@ -118,12 +110,13 @@ double ChangedShare(const std::vector<IntermediateQuery> &predictions) {
   return static_cast<double>(changed) / static_cast<double>(rows);
 }
 
-// Of a layer at two epochs, over a sample of the rows.
-double CkaOfEpochs(const std::vector<IntermediateQuery> &layers) {
+double CkaOf(const std::vector<IntermediateQuery> &layers) {
   const Moments moments = MomentsOf(layers);
-  return LinearCka(moments, ColumnsOf(layers[0]));
+  return RunEngine(
+      [&](const std::stop_token &stop) { return LinearCka(moments, ColumnsOf(layers[0]), stop); });
 }
 
+// Of a layer, over all rows or a sample of them.
 std::vector<IntermediateQuery> AtBothEpochs(const NamedArguments &args, const LoggedRow &logged,
                                             std::string_view layer, bool is_sample) {
   std::vector<IntermediateQuery> queries;
@@ -134,19 +127,6 @@ std::vector<IntermediateQuery> AtBothEpochs(const NamedArguments &args, const Lo
   return queries;
 }
 
-void PutFindings(const std::vector<Finding> &findings, ResultSet *results) {
-  for (const Finding &finding : findings) {
-    RowValues row;
-    row.AddText(finding.rule);
-    if (finding.layer.empty()) {
-      row.AddNull().AddNull();
-    } else {
-      row.AddText(finding.layer).AddBigint(finding.columns);
-    }
-    results->Put(row.AddText(finding.detail));
-  }
-}
-
 }  // namespace
 }  // namespace trails::pg
 
@@ -154,40 +134,41 @@ void PutFindings(const std::vector<Finding> &findings, ResultSet *results) {
 TRAILS_PG_FUNCTION(trails_svcca) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const std::vector<IntermediateQuery> layers = TwoLayers(args);
   const double variance = args.Finite("variance");
+  trails::CheckVariance(variance);
+  const std::vector<IntermediateQuery> layers = TwoLayers(args);
   const std::int64_t columns = ColumnsOf(layers[0]);
+  const std::int32_t threads = EngineThreads();
   const trails::Moments moments = MomentsOf(layers);
-  const double similarity =
-      RunEngine([&](const std::stop_token &) { return trails::Svcca(moments, columns, variance); });
+  const double similarity = RunEngine([&](const std::stop_token &stop) {
+    return trails::Svcca(moments, columns, variance, threads, stop);
+  });
   return DoubleOrNull(fcinfo, similarity);
 }
 
 // trails.cka(model_a, layer_a, model_b, layer_b, epoch_a, epoch_b, exact, strategy)
 TRAILS_PG_FUNCTION(trails_cka) {
   using namespace trails::pg;
-  const std::vector<IntermediateQuery> layers = TwoLayers(NamedArguments(fcinfo));
-  const trails::Moments moments = MomentsOf(layers);
-  return DoubleOrNull(fcinfo, trails::LinearCka(moments, ColumnsOf(layers[0])));
+  return DoubleOrNull(fcinfo, CkaOf(TwoLayers(NamedArguments(fcinfo))));
 }
 
-// trails.correlation(model, layer, against, epoch, exact, strategy) -> ("column", correlation)
+// trails.correlation(model, layer, against, class, epoch, exact, strategy)
+//   -> ("column", correlation)
 TRAILS_PG_FUNCTION(trails_correlation) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  IntermediateQuery query = LayerQuery(args);
-  const std::string against = args.Text("against");
-  const std::vector<float> other =
-      query.intermediate.is_stage
-          ? ReadColumn(query, StageColumnNamed(query, against))
-          : Against(query, *OpenSnapshot(query.logged, query.intermediate.epoch), against);
-  std::vector<std::int32_t> columns = AllNumbers(query);
-  if (query.intermediate.is_stage) query.columns = columns;
+  const IntermediateQuery query = NumbersQuery(args);
+  const std::vector<float> other = Against(query, args);
+  trails::ColumnCorrelations found(ColumnsOf(query));
+  ReadIntermediate(query, [&](const trails::ColumnBlock &block) {
+    found.Add({block.values, static_cast<std::size_t>(block.columns * block.rows)},
+              std::span(other).subspan(static_cast<std::size_t>(block.row_ids[0] - 1),
+                                       static_cast<std::size_t>(block.rows)));
+  });
   ResultSet results(fcinfo);
-  auto column = columns.begin();
-  for (const double correlation : Correlations(query, other)) {
+  for (std::int64_t column = 0; column < ColumnsOf(query); ++column) {
     RowValues row;
-    results.Put(row.AddInteger(*column++ + 1).AddDouble(correlation));
+    results.Put(row.AddInteger(ColumnNumber(query, column)).AddDouble(found.correlation(column)));
   }
   return Datum{0};
 }
@@ -212,7 +193,7 @@ TRAILS_PG_FUNCTION(trails_epoch_diff) {
   ResultSet results(fcinfo);
   for (const IntermediateRow &layer : layers) {
     const trails::ParameterChange change = trails::ChangeOf(*a, *b, layer.layer);
-    const double cka = CkaOfEpochs(AtBothEpochs(args, logged, layer.layer, true));
+    const double cka = CkaOf(AtBothEpochs(args, logged, layer.layer, true));
     const bool is_prediction = layer.layer == "prediction";
     RowValues row;
     row.AddText(layer.layer).AddBigint(change.parameters);
@@ -221,25 +202,5 @@ TRAILS_PG_FUNCTION(trails_epoch_diff) {
                                 : kUnknown);
     results.Put(row);
   }
-  return Datum{0};
-}
-
-// trails.model_rules(model, epoch) -> (rule, layer, columns, detail)
-TRAILS_PG_FUNCTION(trails_model_rules) {
-  using namespace trails::pg;
-  const NamedArguments args(fcinfo);
-  const LoggedRow logged = FindLogged(args.Text("model"));
-  const std::vector<IntermediateRow> rows = ListIntermediates(logged, EpochArgument(args));
-  const auto model = OpenSnapshot(logged, rows.front().epoch);
-  const std::vector<trails::Layer> layers = trails::LayersOf(*model);
-  MakeStatistics(logged, rows);
-  ResultSet results(fcinfo);
-  for (const IntermediateRow &row : rows) {
-    const auto statistics = ReadStatistics(logged, row);
-    PutFindings(
-        trails::CheckLayer(layers[trails::FindLayer(layers, row.layer)], statistics->columns),
-        &results);
-  }
-  PutFindings(trails::CheckCurve(LearningCurve(logged)), &results);
   return Datum{0};
 }

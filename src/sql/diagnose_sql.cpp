@@ -8,13 +8,15 @@
 #include "core/intermediates/distribution.h"
 #include "core/intermediates/neighbours.h"
 #include "pg/bridge.h"
-#include "pg/foreign_labels.h"
 #include "pg/layer_query.h"
 #include "pg/logged_rows.h"
 #include "pg/model_scan.h"
 #include "pg/result_rows.h"
 #include "pg/row_groups.h"
-#include "pg/stage_source.h"
+
+extern "C" {
+#include "miscadmin.h"
+}
 
 #include <algorithm>
 #include <cmath>
@@ -25,30 +27,7 @@ namespace trails::pg {
 namespace {
 
 constexpr std::int64_t kGatheredBytes = std::int64_t{64} << 20;  // of whole columns at once
-
-RowGroups GroupRows(const IntermediateQuery &query, std::string_view by) {
-  if (query.intermediate.is_foreign) return GroupByLabel(query.logged, query.intermediate, by);
-  if (query.intermediate.is_stage) return GroupStageRows(query, by);
-  return GroupRows(query.logged, *OpenSnapshot(query.logged, query.intermediate.epoch), by);
-}
-
-std::int32_t ColumnsOf(const IntermediateQuery &query) {
-  if (!query.columns.empty()) return static_cast<std::int32_t>(query.columns.size());
-  return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();
-}
-
-// Of a pipeline's stage the columns that are numbers, of a layer all.
-IntermediateQuery NumbersQuery(const NamedArguments &args) {
-  IntermediateQuery query = LayerQuery(args);
-  if (query.intermediate.is_stage) query.columns = NumberColumns(query);
-  return query;
-}
-
-// The number, from 1, of a query's column.
-std::int32_t NumberOf(const IntermediateQuery &query, std::int64_t column) {
-  return query.columns.empty() ? static_cast<std::int32_t>(column) + 1
-                               : query.columns[static_cast<std::size_t>(column)] + 1;
-}
+constexpr double kTellingIou = 0.05;  // what netdissect cannot reach at less is worth a word
 
 void AddName(const std::optional<std::string> &name, RowValues *row) {
   if (name) {
@@ -113,19 +92,20 @@ Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &a
   return counts;
 }
 
-// Gives whole columns, [rows] each, to visit(column, values), some at a time.
+// Gives the query's whole columns, [rows] each, to visit(its number, values), some at a time.
 template <typename Visit>
 void VisitColumns(const IntermediateQuery &query, Visit visit) {
   const std::int64_t rows = query.intermediate.rows;
-  const std::int32_t all = ColumnsOf(query);
-  const auto at_once = static_cast<std::int32_t>(std::clamp<std::int64_t>(
+  const std::int64_t all = ColumnsOf(query);
+  const std::int64_t at_once = std::clamp<std::int64_t>(
       kGatheredBytes / (std::max<std::int64_t>(rows, 1) * static_cast<std::int64_t>(sizeof(float))),
-      1, all));
+      1, all);
   std::vector<float> values;
-  for (std::int32_t first = 0; first < all; first += at_once) {
+  for (std::int64_t first = 0; first < all; first += at_once) {
     IntermediateQuery some = query;
-    for (std::int32_t c = first; c < std::min(first + at_once, all); ++c) {
-      some.columns.push_back(c);
+    some.columns.clear();
+    for (std::int64_t c = first; c < std::min(first + at_once, all); ++c) {
+      some.columns.push_back(ColumnNumber(query, c) - 1);
     }
     values.resize(some.columns.size() * static_cast<std::size_t>(rows));
     ReadIntermediate(some, [&](const ColumnBlock &block) {
@@ -134,11 +114,28 @@ void VisitColumns(const IntermediateQuery &query, Visit visit) {
       }
     });
     for (std::size_t c = 0; c < some.columns.size(); ++c) {
-      visit(some.columns[c],
+      visit(some.columns[c] + 1,
             std::span<const float>(values).subspan(c * static_cast<std::size_t>(rows),
                                                    static_cast<std::size_t>(rows)));
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
   }
+}
+
+// Says so where no column can have much of an intersection with the class.
+void TellOfAlpha(const std::vector<std::uint8_t> &concept_rows, const std::string &name,
+                 double alpha) {
+  const std::int64_t of_class = std::count(concept_rows.begin(), concept_rows.end(), 1);
+  const double share = static_cast<double>(of_class) / static_cast<double>(concept_rows.size());
+  const double largest = LargestIou(alpha, share);
+  if (!(largest < kTellingIou)) return;
+  Tell({NoticeLevel::kNotice,
+        fmt::format("alpha {} is far from the share of rows that class \"{}\" has", alpha, name),
+        fmt::format("It has {} of {} rows; iou is at most {:.2g} for a column that is active in {} "
+                    "of them.",
+                    of_class, concept_rows.size(), largest, alpha),
+        of_class == 0 ? std::string()
+                      : fmt::format("With an alpha near {:.2g} it can come up to 1.", share)});
 }
 
 }  // namespace
@@ -152,15 +149,13 @@ TRAILS_PG_FUNCTION(trails_knn) {
   const IntermediateQuery query = NumbersQuery(args);
   const RowIds ids(query.intermediate);
   const std::int64_t row = RowArgument(args, "row_id", ids);
-  const std::int32_t k = CountArgument(args, "k", 99'999);
+  const std::int32_t k = CountArgument(args, "k", trails::NearestRows::kMostNeighbours);
   const trails::Distance distance = trails::ParseDistance(args.Text("metric"));
-  // The row is its own nearest: one more is looked for, and it is left out.
-  trails::NearestRows nearest(ReadRow(query, row), k + 1, distance);
+  trails::NearestRows nearest(ReadRow(query, row), k, distance, row + 1);
   ReadIntermediate(query, [&](const trails::ColumnBlock &block) { nearest.Add(block); });
   ResultSet results(fcinfo);
   std::int32_t rank = 0;
   for (const trails::Neighbour &neighbour : nearest.Take()) {
-    if (neighbour.row_id == row + 1 || rank == k) continue;
     RowValues values;
     values.AddInteger(++rank).AddBigint(ids.IdOf(neighbour.row_id - 1));
     values.AddDouble(neighbour.distance);
@@ -182,7 +177,7 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
   results.PutRows(static_cast<std::int64_t>(a.size()),
                   [&](std::int64_t i, Datum *values, bool *nulls) {
                     const auto at = static_cast<std::size_t>(i);
-                    values[0] = Int32GetDatum(NumberOf(query, i));
+                    values[0] = Int32GetDatum(ColumnNumber(query, i));
                     values[1] = Float4GetDatum(a[at]);
                     values[2] = Float4GetDatum(b[at]);
                     values[3] = Float4GetDatum(a[at] - b[at]);
@@ -198,7 +193,7 @@ TRAILS_PG_FUNCTION(trails_class_means) {
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = NumbersQuery(args);
   const RowGroups groups = GroupRows(query, args.Text("by"));
-  const std::int32_t columns = ColumnsOf(query);
+  const std::int64_t columns = ColumnsOf(query);
   const auto count = static_cast<std::int64_t>(groups.names.size());
   trails::GroupMeans means(columns, count);
   std::vector<std::int32_t> scratch;
@@ -207,11 +202,11 @@ TRAILS_PG_FUNCTION(trails_class_means) {
               GroupsOf(groups, block, &scratch));
   });
   ResultSet results(fcinfo);
-  for (std::int32_t column = 0; column < columns; ++column) {
+  for (std::int64_t column = 0; column < columns; ++column) {
     for (std::int64_t group = 0; group < count; ++group) {
       if (means.rows(column, group) == 0) continue;
       RowValues row;
-      row.AddInteger(NumberOf(query, column));
+      row.AddInteger(ColumnNumber(query, column));
       AddName(groups.names[static_cast<std::size_t>(group)], &row);
       row.AddBigint(means.rows(column, group)).AddDouble(means.mean(column, group));
       results.Put(row.AddDouble(means.deviation(column, group)));
@@ -276,18 +271,21 @@ TRAILS_PG_FUNCTION(trails_confusion) {
 TRAILS_PG_FUNCTION(trails_netdissect) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const IntermediateQuery query = LayerQuery(args);
+  const IntermediateQuery query = NumbersQuery(args);
   const std::string by = args.Text("by");
+  const std::string name = args.Text("class");
   const double alpha = args.Finite("alpha");
+  trails::CheckAlpha(alpha);
   const RowGroups groups = GroupRows(query, by);
-  const std::int32_t wanted = FindGroup(groups, by, args.Text("class"));
+  const std::int32_t wanted = FindGroup(groups, by, name);
   std::vector<std::uint8_t> concept_rows;
   for (const std::int32_t group : groups.group) concept_rows.push_back(group == wanted ? 1 : 0);
+  TellOfAlpha(concept_rows, name, alpha);
   ResultSet results(fcinfo);
-  VisitColumns(query, [&](std::int32_t column, std::span<const float> values) {
+  VisitColumns(query, [&](std::int32_t number, std::span<const float> values) {
     const trails::ConceptMatch match = trails::MatchConcept(values, concept_rows, alpha);
     RowValues row;
-    row.AddInteger(column + 1).AddDouble(match.threshold).AddBigint(match.active);
+    row.AddInteger(number).AddDouble(match.threshold).AddBigint(match.active);
     results.Put(row.AddBigint(match.both).AddDouble(match.iou));
   });
   return Datum{0};

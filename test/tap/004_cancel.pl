@@ -9,6 +9,7 @@ use lib $FindBin::Bin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 use runs::Runs;
 
 my $tries = 5;
@@ -97,6 +98,29 @@ for my $case (
 	cmp_ok($median, '<', 250, sprintf("$function ends within 250 ms of a cancel (median %.0f ms)", $median));
 	is(threads(), 1, "no thread outlives it");
 }
+
+# ---- The linear algebra of wide layers, at any time.
+
+for my $layer (qw(left right))
+{
+	$session->query_safe(
+		qq{SELECT trails.log_intermediate('wide', '$layer', array_agg(DISTINCT i::bigint), array_agg(random()::real), '{2048}', 'f32')
+FROM generate_series(1, 600) AS i, generate_series(1, 2048) AS j});
+}
+for my $tenths (2, 4, 7, 11, 16)
+{
+	start_run($node, "SELECT trails.svcca('wide', 'left', 'wide', 'right')", $session);
+	usleep($tenths * 100_000);
+	my ($cancelled) = split /\|/, $node->safe_psql('postgres',
+		"SELECT extract(epoch FROM clock_timestamp()), pg_cancel_backend($pid)");
+	my ($prompt) = $session->query_until(qr/^prompt [\d.]+\n/m, '') =~ /^prompt ([\d.]+)\n/m;
+	like($session->{stderr}, $by_user, "cancel after $tenths tenths of a second of svcca");
+	$session->{stderr} = '';
+	my $delay = 1000 * ($prompt - $cancelled);
+	cmp_ok($delay, '<', 500, sprintf('svcca ends soon after a cancel (%.0f ms)', $delay));
+	is(threads(), 1, 'no thread outlives it');
+}
+$node->safe_psql('postgres', "SELECT trails.drop_intermediates('wide')");
 
 # ---- statement_timeout. What the statement does when it strikes is asked of another session.
 

@@ -1,10 +1,11 @@
-// SVCCA, CKA and correlation against their definitions on explicit matrices.
+// SVCCA and CKA against their definitions on explicit matrices.
 #include "core/intermediates/alignment.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstdint>
+#include <stop_token>
 #include <vector>
 #include <Eigen/Dense>
 
@@ -238,7 +239,6 @@ TEST(Svcca, RefusesVariancesAndLayersThatMakeNoSense) {
     EXPECT_EQ(kind_of([&] { Svcca(moments, columns, 0.99); }), ErrorKind::kInternal);
     EXPECT_EQ(kind_of([&] { LinearCka(moments, columns); }), ErrorKind::kInternal);
   }
-  EXPECT_EQ(kind_of([&] { Correlation(moments, 0, 4); }), ErrorKind::kInternal);
 }
 
 TEST(LinearCka, EqualsItsDefinition) {
@@ -284,28 +284,38 @@ TEST(LinearCka, IsNearZeroForNoise) {
   EXPECT_NEAR(LinearCka(x, y), expected, 0.35 * expected);  // 3 deviations: 16 * 9 squares
 }
 
-TEST(Correlation, IsPearsons) {
-  RandomStream random(11);
-  Matrix x = RandomMatrix(400, 3, &random);
-  x.col(1) = Rounded(-0.7 * x.col(0) + 0.2 * x.col(1));
-  const Moments moments = MomentsOf(x, Matrix::Constant(400, 1, 3));
-  for (Eigen::Index a = 0; a < 3; ++a) {
-    for (Eigen::Index b = 0; b < 3; ++b) {
-      const Eigen::VectorXd of_a = Centred(x.col(a)), of_b = Centred(x.col(b));
-      EXPECT_NEAR(Correlation(moments, a, b), of_a.dot(of_b) / (of_a.norm() * of_b.norm()), 1e-14);
-    }
-    EXPECT_DOUBLE_EQ(Correlation(moments, a, a), 1);
-    EXPECT_LE(Correlation(moments, a, a), 1);
-    EXPECT_TRUE(std::isnan(Correlation(moments, a, 3)));
-  }
-  EXPECT_LT(Correlation(moments, 0, 1), -0.9);
+// More columns than are multiplied with one another at a time.
+TEST(Svcca, EqualsItsDefinitionOfWideLayers) {
+  RandomStream random(13);
+  const Matrix x = RandomMatrix(700, 270, &random);
+  Matrix y = RandomMatrix(700, 40, &random);
+  y.leftCols(10) += x.leftCols(10);
+  y = Rounded(y);
+  const double expected = SvccaByDefinition(x, y, 0.9);
+  EXPECT_NEAR(Svcca(x, y, 0.9), expected, 1e-9);
+  EXPECT_NEAR(Svcca(y, x, 0.9), expected, 1e-9);
+  EXPECT_EQ(Svcca(MomentsOf(x, y), 270, 0.9, 3), Svcca(MomentsOf(x, y), 270, 0.9, 1));
 }
 
-TEST(Correlation, ByHand) {
-  const Eigen::Vector4d a(1, 2, 3, 4), b(8, 6, 4, 2), c(1, 2, 2, 1);
-  const Moments moments = MomentsOf(a, b);
-  EXPECT_DOUBLE_EQ(Correlation(moments, 0, 1), -1);
-  EXPECT_DOUBLE_EQ(Correlation(MomentsOf(a, c), 0, 1), 0);
+TEST(Alignment, EndsAtAStop) {
+  RandomStream random(14);
+  const Moments moments = MomentsOf(RandomMatrix(50, 20, &random), RandomMatrix(50, 10, &random));
+  std::stop_source source;
+  EXPECT_GT(Svcca(moments, 20, 0.99, 1, source.get_token()), 0);
+  EXPECT_GT(LinearCka(moments, 20, source.get_token()), 0);
+  source.request_stop();
+  const auto kind_of = [](auto call) {
+    try {
+      call();
+    } catch (const Error &error) {
+      return error.kind();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return ErrorKind::kDevice;
+  };
+  EXPECT_EQ(kind_of([&] { Svcca(moments, 20, 0.99, 1, source.get_token()); }),
+            ErrorKind::kCancelled);
+  EXPECT_EQ(kind_of([&] { LinearCka(moments, 20, source.get_token()); }), ErrorKind::kCancelled);
 }
 
 }  // namespace

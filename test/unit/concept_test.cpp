@@ -95,6 +95,27 @@ TEST(MatchConcept, IsZeroWithoutARow) {
   EXPECT_EQ(match.iou, 0);
 }
 
+// A unit that is active in exactly alpha of the rows, where it overlaps the concept most.
+TEST(LargestIou, IsWhatTheBestUnitReaches) {
+  Values values(200);
+  for (std::size_t row = 0; row < values.size(); ++row) values[row] = static_cast<float>(row);
+  for (const std::size_t of_concept : {1, 20, 37, 199, 200}) {
+    Rows concept_rows(200, 0);
+    std::fill_n(concept_rows.rbegin(), of_concept, 1);
+    for (const int active : {1, 10, 37, 150}) {
+      // From the threshold on: one row more than has a smaller rank.
+      const ConceptMatch match =
+          MatchConcept(values, concept_rows, (static_cast<double>(active) - 1) / 200 + 1e-6);
+      EXPECT_EQ(match.active, active);
+      EXPECT_NEAR(
+          match.iou,
+          LargestIou(static_cast<double>(active) / 200, static_cast<double>(of_concept) / 200),
+          1e-12);
+    }
+  }
+  EXPECT_EQ(LargestIou(0.005, 0), 0);
+}
+
 TEST(MatchConcept, EqualsSorting) {
   RandomStream random(1);
   for (int trial = 0; trial < 200; ++trial) {

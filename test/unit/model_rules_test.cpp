@@ -106,6 +106,27 @@ TEST(CheckLayer, NamesTheFirstTenColumns) {
             "Zero in each of 100 rows: 12 of 12 columns (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...).");
 }
 
+TEST(CheckLayer, FindsNearlyDeadUnits) {
+  Columns columns = SoundColumns(4);
+  for (ColumnStatistics &column : columns) column.rows = 1000;
+  columns[0].zeros = 991;  // active in 9 rows
+  columns[1].zeros = 990;  // in 10, which is 1 %
+  columns[2].zeros = 999;
+  columns[3].zeros = 1000;
+  const std::vector<Finding> findings = Check(LayerKind::kHidden, columns);
+  ASSERT_EQ(RulesOf(findings), (std::vector<std::string>{"dead units", "nearly dead units"}));
+  EXPECT_EQ(findings[1].layer, "hidden2");
+  EXPECT_EQ(findings[1].columns, 2);
+  EXPECT_EQ(findings[1].detail, "Not zero in less than 1 % of 1000 rows: 2 of 4 columns (1, 3).");
+  EXPECT_TRUE(Check(LayerKind::kBefore, columns).empty());
+  // In so few rows one that is active is no sign.
+  for (ColumnStatistics &column : columns) {
+    column.rows = 100;
+    column.zeros = 99;
+  }
+  EXPECT_TRUE(Check(LayerKind::kHidden, columns).empty());
+}
+
 TEST(CheckLayer, FindsSaturatedUnits) {
   Columns columns = SoundColumns(3);
   columns[2].zeros = 0;
@@ -172,6 +193,33 @@ TEST(CheckLayer, RefusesStatisticsOfAnotherLayer) {
   } catch (const Error &error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInternal);
   }
+}
+
+TEST(MayMissClass, UnlessEachIsTheMajorityOfSomeRow) {
+  Columns columns = SoundColumns(3);
+  for (ColumnStatistics &column : columns) column.largest = 0.51F;
+  EXPECT_FALSE(MayMissClass(columns));
+  columns[1].largest = 0.5F;  // two classes may have as much, and the first one is predicted
+  EXPECT_TRUE(MayMissClass(columns));
+}
+
+TEST(CheckClasses, FindsTheOnesThatAreNeverPredicted) {
+  const Layer layer = LayerOf(LayerKind::kPrediction, 3);
+  const std::vector<std::string> classes = {"cheap", "dear", "fair"};
+  const std::vector<Finding> findings = CheckClasses(layer, classes, {90, 0, 10});
+  ASSERT_EQ(RulesOf(findings), (std::vector<std::string>{"class never predicted"}));
+  EXPECT_EQ(findings[0].layer, layer.name);
+  EXPECT_EQ(findings[0].columns, 1);
+  EXPECT_EQ(findings[0].detail, "Predicted in none of 100 rows: 1 of 3 classes (dear).");
+  EXPECT_TRUE(CheckClasses(layer, classes, {90, 1, 9}).empty());
+  EXPECT_TRUE(CheckClasses(layer, classes, {2, 0, 0}).empty());  // so few rows tell nothing
+  EXPECT_EQ(CheckClasses(layer, classes, {3, 0, 0}).size(), 1U);
+  EXPECT_THROW(CheckClasses(layer, classes, {1, 2}), Error);
+  const std::vector<Finding> many = CheckClasses(layer, std::vector<std::string>(12, "c"),
+                                                 {100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  ASSERT_EQ(many.size(), 1U);
+  EXPECT_EQ(many[0].detail,
+            "Predicted in none of 100 rows: 11 of 12 classes (c, c, c, c, c, c, c, c, c, c, ...).");
 }
 
 std::vector<CurvePoint> Curve(const std::vector<double> &losses) {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stop_token>
 #include <vector>
 
 #include "core/random.h"
@@ -190,6 +191,28 @@ TEST(Moments, AreExactlyZeroOfAColumnOfOneValue) {
   EXPECT_EQ(moments.Product(1, 2), 0);
   EXPECT_EQ(moments.mean(1), 0.1F);
   EXPECT_GT(moments.Product(0, 0), 0);
+}
+
+TEST(Moments, EndAtAStop) {
+  RandomStream random(7);
+  const Table table = RandomTable(20, 300, 0, &random);
+  std::stop_source source;
+  Moments moments(20), more(20);
+  moments.Add(table.values, 300, source.get_token());
+  more.Add(table.values, 300, source.get_token());
+  source.request_stop();
+  for (const bool append : {false, true}) {
+    try {
+      if (append) {
+        moments.Append(more, source.get_token());
+      } else {
+        moments.Add(table.values, 300, source.get_token());
+      }
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error &error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kCancelled);
+    }
+  }
 }
 
 TEST(Moments, OfNoRows) {

@@ -146,6 +146,15 @@ TEST(NearestRows, KeepTheirDigitsAtTheEndsOfFloat) {
   EXPECT_EQ(near[2], (Neighbour{9, 1}));
 }
 
+TEST(NearestRows, PassOverTheRowThatIsLeftOut) {
+  // Rows equal to it stay, however many come before it.
+  const std::int64_t ids[] = {1, 2, 3, 4};
+  const float values[] = {5, 5, 5, 7};
+  NearestRows nearest({5}, 2, Distance::kEuclidean, 2);
+  nearest.Add({.rows = 4, .row_ids = ids, .values = values, .columns = 1});
+  EXPECT_EQ(nearest.Take(), (std::vector<Neighbour>{{1, 0}, {3, 0}}));
+}
+
 TEST(NearestRows, AreTakenOnce) {
   const std::vector<Row> rows = {{1}, {2}};
   NearestRows nearest({0}, 1, Distance::kEuclidean);
@@ -192,7 +201,7 @@ TEST(ParseDistance, KnowsThreeWords) {
     ADD_FAILURE() << "nothing was thrown";
   } catch (const Error &error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
-    EXPECT_EQ(std::string(error.what()), "unrecognized distance: \"euclidean\"");
+    EXPECT_EQ(std::string(error.what()), "unrecognized metric: \"euclidean\"");
     EXPECT_EQ(error.hint(), "Available values: l2, cosine, l1.");
   }
 }

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <Eigen/Dense>
+#include <vector>
+#include <Eigen/Core>
 #include <fmt/format.h>
 
+#include "core/data/parallel_for.h"
+#include "core/intermediates/panel_product.h"
+#include "core/intermediates/symmetric_eigen.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -25,56 +29,92 @@ void CheckLayers(const Moments &moments, std::int64_t first_columns) {
                                                 moments.columns() - first_columns));
 }
 
-// The products of `rows` columns from `row` on with `columns` columns from `column` on.
-Eigen::MatrixXd Products(const Moments &moments, std::int64_t row, std::int64_t rows,
-                         std::int64_t column, std::int64_t columns) {
-  Eigen::MatrixXd products(rows, columns);
-  for (Eigen::Index j = 0; j < columns; ++j) {
-    for (Eigen::Index i = 0; i < rows; ++i) products(i, j) = moments.Product(row + i, column + j);
+// A run of columns.
+struct Columns {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
+// The products of the columns of a with those of b: [a.count, b.count].
+Eigen::MatrixXd Products(const Moments &moments, Columns a, Columns b,
+                         const std::stop_token &stop) {
+  Eigen::MatrixXd products(a.count, b.count);
+  for (Eigen::Index j = 0; j < b.count; ++j) {
+    ThrowIfStopped(stop);
+    for (Eigen::Index i = 0; i < a.count; ++i) {
+      products(i, j) = moments.Product(a.first + i, b.first + j);
+    }
   }
   return products;
 }
 
-using Solver = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
-
-Solver Solve(const Eigen::MatrixXd &products, Eigen::DecompositionOptions options) {
-  Solver solver(products, options);
-  if (solver.info() != Eigen::Success) {
-    throw Error(ErrorKind::kInternal, "no eigenvalues of the products of columns were found");
+// Rows [first, first + count) in the panels that AddPanelProduct takes.
+void FillPanels(const Eigen::MatrixXd &matrix, Eigen::Index first, Eigen::Index count,
+                std::vector<double> *panels) {
+  panels->resize(static_cast<std::size_t>(PanelsFor(matrix.cols()) * kPanelRows * kPanelColumns));
+  for (Eigen::Index column = 0; column < matrix.cols(); ++column) {
+    const double *const from = matrix.col(column).data() + first;
+    double *const to = panels->data() + (column / kPanelColumns) * kPanelRows * kPanelColumns +
+                       column % kPanelColumns;
+    for (Eigen::Index i = 0; i < count; ++i) to[i * kPanelColumns] = from[i];
   }
-  return solver;
+}
+
+// a' b, of equally many rows.
+Eigen::MatrixXd TransposedTimes(const Eigen::MatrixXd &a, const Eigen::MatrixXd &b,
+                                const std::stop_token &stop) {
+  const std::int64_t right_panels = PanelsFor(b.cols());
+  const std::int64_t stride = right_panels * kPanelColumns;
+  std::vector<double> products(
+      static_cast<std::size_t>(PanelsFor(a.cols()) * kPanelColumns * stride));
+  std::vector<double> left, right;
+  for (Eigen::Index first = 0; first < a.rows(); first += kPanelRows) {
+    const Eigen::Index count = std::min<Eigen::Index>(kPanelRows, a.rows() - first);
+    FillPanels(a, first, count, &left);
+    FillPanels(b, first, count, &right);
+    for (std::int64_t panel = 0; panel < right_panels; ++panel) {
+      ThrowIfStopped(stop);
+      AddPanelProduct(left.data(), PanelsFor(a.cols()),
+                      right.data() + panel * kPanelRows * kPanelColumns, count, stride,
+                      products.data() + panel * kPanelColumns);
+    }
+  }
+  Eigen::MatrixXd result(a.cols(), b.cols());
+  for (Eigen::Index i = 0; i < a.cols(); ++i) {
+    for (Eigen::Index j = 0; j < b.cols(); ++j) {
+      result(i, j) = products[static_cast<std::size_t>(i * stride + j)];
+    }
+  }
+  return result;
 }
 
 // The fewest directions that hold `variance` of a layer's variance, scaled to variance 1:
 // [columns, directions].
-Eigen::MatrixXd Directions(const Eigen::MatrixXd &products, double variance) {
-  const Solver solver = Solve(products, Eigen::ComputeEigenvectors);
-  const Eigen::VectorXd &held = solver.eigenvalues();  // ascending
-  const Eigen::Index columns = held.size();
-  const double largest = held[columns - 1];
-  Eigen::Index all = 0;
+Eigen::MatrixXd Directions(const Eigen::MatrixXd &products, double variance, std::int32_t threads,
+                           const std::stop_token &stop) {
+  const SymmetricEigen eigen(products, stop);
+  const std::vector<double> &held = eigen.values();  // descending
+  std::size_t all = 0;
   double total = 0;
-  while (all < columns && held[columns - 1 - all] > kNoVariance * largest) {
-    total += held[columns - 1 - all];
-    ++all;
-  }
-  Eigen::Index kept = 0;
+  while (all < held.size() && held[all] > kNoVariance * held.front()) total += held[all++];
+  std::size_t kept = 0;
   double sum = 0;
-  while (kept < all && sum < variance * total) {
-    sum += held[columns - 1 - kept];
-    ++kept;
+  while (kept < all && sum < variance * total) sum += held[kept++];
+  Eigen::MatrixXd directions = eigen.Vectors(static_cast<std::int64_t>(kept), threads, stop);
+  for (std::size_t i = 0; i < kept; ++i) {
+    directions.col(static_cast<Eigen::Index>(i)) /= std::sqrt(held[i]);
   }
-  return solver.eigenvectors().rightCols(kept) *
-         held.tail(kept).cwiseSqrt().cwiseInverse().asDiagonal();
+  return directions;
 }
 
-// |X'X| of the layer whose columns start at `first`.
-double FrobeniusNorm(const Moments &moments, std::int64_t first, std::int64_t columns) {
+// |X'X| of a layer.
+double FrobeniusNorm(const Moments &moments, Columns layer, const std::stop_token &stop) {
   double off_diagonal = 0, diagonal = 0;
-  for (std::int64_t a = first; a < first + columns; ++a) {
+  for (std::int64_t a = layer.first; a < layer.first + layer.count; ++a) {
+    ThrowIfStopped(stop);
     const double square = moments.Product(a, a);
     diagonal += square * square;
-    for (std::int64_t b = a + 1; b < first + columns; ++b) {
+    for (std::int64_t b = a + 1; b < layer.first + layer.count; ++b) {
       const double product = moments.Product(a, b);
       off_diagonal += product * product;
     }
@@ -84,51 +124,51 @@ double FrobeniusNorm(const Moments &moments, std::int64_t first, std::int64_t co
 
 }  // namespace
 
-double Svcca(const Moments &moments, std::int64_t first_columns, double variance) {
+void CheckVariance(double variance) {
+  if (variance > 0 && variance <= 1) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("variance must be above 0 and at most 1, not {}", variance));
+}
+
+double Svcca(const Moments &moments, std::int64_t first_columns, double variance,
+             std::int32_t threads, const std::stop_token &stop) {
   CheckLayers(moments, first_columns);
-  if (!(variance > 0 && variance <= 1)) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("variance must be above 0 and at most 1, not {}", variance));
-  }
-  const std::int64_t second_columns = moments.columns() - first_columns;
+  CheckVariance(variance);
+  const Columns of_first{0, first_columns};
+  const Columns of_second{first_columns, moments.columns() - first_columns};
   const Eigen::MatrixXd first =
-      Directions(Products(moments, 0, first_columns, 0, first_columns), variance);
-  const Eigen::MatrixXd second = Directions(
-      Products(moments, first_columns, second_columns, first_columns, second_columns), variance);
+      Directions(Products(moments, of_first, of_first, stop), variance, threads, stop);
+  const Eigen::MatrixXd second =
+      Directions(Products(moments, of_second, of_second, stop), variance, threads, stop);
   const Eigen::Index fewer = std::min(first.cols(), second.cols());
   if (fewer == 0) return kNaN;
 
   // Its singular values are the canonical correlations.
-  const Eigen::MatrixXd between =
-      first.transpose() * Products(moments, 0, first_columns, first_columns, second_columns) *
-      second;
-  const Eigen::MatrixXd squared = first.cols() <= second.cols()
-                                      ? Eigen::MatrixXd(between * between.transpose())
-                                      : Eigen::MatrixXd(between.transpose() * between);
-  const Eigen::VectorXd squares = Solve(squared, Eigen::EigenvaluesOnly).eigenvalues();
-  return squares.cwiseMax(0.0).cwiseMin(1.0).cwiseSqrt().sum() / static_cast<double>(fewer);
+  const Eigen::MatrixXd between = TransposedTimes(
+      first, TransposedTimes(Products(moments, of_second, of_first, stop), second, stop), stop);
+  const Eigen::MatrixXd narrow =
+      first.cols() <= second.cols() ? Eigen::MatrixXd(between.transpose()) : between;
+  const SymmetricEigen squares(TransposedTimes(narrow, narrow, stop), stop);
+  double sum = 0;
+  for (const double square : squares.values()) sum += std::sqrt(std::clamp(square, 0.0, 1.0));
+  return sum / static_cast<double>(fewer);
 }
 
-double LinearCka(const Moments &moments, std::int64_t first_columns) {
+double LinearCka(const Moments &moments, std::int64_t first_columns, const std::stop_token &stop) {
   CheckLayers(moments, first_columns);
-  const double first = FrobeniusNorm(moments, 0, first_columns);
-  const double second = FrobeniusNorm(moments, first_columns, moments.columns() - first_columns);
+  const double first = FrobeniusNorm(moments, {0, first_columns}, stop);
+  const double second =
+      FrobeniusNorm(moments, {first_columns, moments.columns() - first_columns}, stop);
   if (first == 0 || second == 0) return kNaN;
   double between = 0;
   for (std::int64_t a = 0; a < first_columns; ++a) {
+    ThrowIfStopped(stop);
     for (std::int64_t b = first_columns; b < moments.columns(); ++b) {
       const double product = moments.Product(a, b);
       between += product * product;
     }
   }
   return std::min(1.0, between / first / second);
-}
-
-double Correlation(const Moments &moments, std::int64_t a, std::int64_t b) {
-  const double of_a = moments.Product(a, a);
-  const double of_b = moments.Product(b, b);
-  if (of_a == 0 || of_b == 0) return kNaN;
-  return std::clamp(moments.Product(a, b) / std::sqrt(of_a) / std::sqrt(of_b), -1.0, 1.0);
 }
 
 }  // namespace trails

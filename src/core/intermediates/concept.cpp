@@ -22,12 +22,19 @@ std::size_t RankOf(double alpha, std::size_t count) {
 
 }  // namespace
 
+void CheckAlpha(double alpha) {
+  if (alpha > 0 && alpha < 1) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("alpha must be above 0 and below 1, not {}", alpha));
+}
+
+double LargestIou(double alpha, double share) noexcept {
+  return std::min(alpha, share) / std::max(alpha, share);
+}
+
 ConceptMatch MatchConcept(std::span<const float> values, std::span<const std::uint8_t> concept_rows,
                           double alpha) {
-  if (!(alpha > 0 && alpha < 1)) {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("alpha must be above 0 and below 1, not {}", alpha));
-  }
+  CheckAlpha(alpha);
   if (values.size() != concept_rows.size()) {
     throw Error(ErrorKind::kInternal,
                 fmt::format("a concept of {} rows for {}", concept_rows.size(), values.size()));

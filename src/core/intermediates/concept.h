@@ -12,6 +12,13 @@
 
 namespace trails {
 
+// Throws Error(kInvalidArgument) for alpha outside (0, 1).
+void CheckAlpha(double alpha);
+
+// The largest IoU that a unit can have with a concept that holds in a share of the rows, where it
+// is active in a share alpha of them: the smaller over the larger. 0 for a concept of no row.
+double LargestIou(double alpha, double share) noexcept;
+
 struct ConceptMatch {
   float threshold = 0;      // T; NaN without a value
   std::int64_t active = 0;  // rows where the unit is active
@@ -23,9 +30,9 @@ struct ConceptMatch {
 // (the least for alpha near 1). A unit is active at or above T; where T is its least value, above T
 // alone. Different on purpose, in this last: a unit that is zero in more than 1 - alpha of the rows
 // would be active everywhere, and match a frequent concept best of all; so it is active where it is
-// above zero, and a dead one nowhere. concept_rows [values.size()]: 0 or 1. Throws
-// Error(kInvalidArgument) for alpha outside (0, 1), Error(kInternal) for another size. Cost: a copy
-// of the values and a selection, some 9 ns a value.
+// above zero, and a dead one nowhere. concept_rows [values.size()]: 0 or 1. Throws what CheckAlpha
+// throws, Error(kInternal) for another size. Cost: a copy of the values and a selection, some 9 ns
+// a value.
 ConceptMatch MatchConcept(std::span<const float> values, std::span<const std::uint8_t> concept_rows,
                           double alpha);
 

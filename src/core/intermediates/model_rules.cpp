@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <fmt/format.h>
@@ -16,7 +17,9 @@ namespace {
 // Of fewer rows or points nothing can be said: a single row makes every column constant.
 constexpr std::int64_t kLeastRows = 2;
 constexpr std::size_t kLeastPoints = 4;
-constexpr std::size_t kMostNamed = 10;  // units that a sentence lists
+constexpr std::size_t kMostNamed = 10;    // units that a sentence lists
+constexpr std::int64_t kRareShare = 100;  // active in fewer than one row of so many: nearly dead
+constexpr float kMajority = 0.5F;         // a class of more is the largest whatever the others have
 
 using Columns = std::vector<std::int64_t>;
 
@@ -31,6 +34,11 @@ Columns ColumnsThat(const std::vector<ColumnStatistics> &statistics, Rule holds)
 
 bool IsDead(const ColumnStatistics &column) {
   return column.rows >= kLeastRows && column.zeros == column.rows;
+}
+
+bool IsNearlyDead(const ColumnStatistics &column) {
+  const std::int64_t active = column.rows - column.zeros;
+  return active > 0 && kRareShare * active < column.rows;
 }
 
 bool IsSaturated(const ColumnStatistics &column) {
@@ -98,6 +106,8 @@ std::vector<Finding> CheckLayer(const Layer &layer,
          is_loss ? "Infinity among" : "NaN or infinity among");
   if (layer.kind == LayerKind::kHidden) {
     report("dead units", ColumnsThat(statistics, IsDead), "Zero in each of");
+    report("nearly dead units", ColumnsThat(statistics, IsNearlyDead),
+           "Not zero in less than 1 % of");
     report("saturated units", ColumnsThat(statistics, IsSaturated), "Above zero in each of");
     report("repeated units", Repeated(statistics), "Equal to another column over");
   }
@@ -108,6 +118,31 @@ std::vector<Finding> CheckLayer(const Layer &layer,
     }
   }
   return findings;
+}
+
+bool MayMissClass(const std::vector<ColumnStatistics> &statistics) {
+  return std::ranges::any_of(
+      statistics, [](const ColumnStatistics &column) { return !(column.largest > kMajority); });
+}
+
+std::vector<Finding> CheckClasses(const Layer &prediction, const std::vector<std::string> &classes,
+                                  const std::vector<std::int64_t> &predicted) {
+  if (predicted.size() != classes.size()) {
+    throw Error(ErrorKind::kInternal,
+                fmt::format("predictions of {} classes for {}", predicted.size(), classes.size()));
+  }
+  std::vector<std::string> never;
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    rows += predicted[i];
+    if (predicted[i] == 0) never.push_back(classes[i]);
+  }
+  if (never.empty() || rows < static_cast<std::int64_t>(classes.size())) return {};
+  const std::span<const std::string> named(never.data(), std::min(never.size(), kMostNamed));
+  return {{"class never predicted", prediction.name, static_cast<std::int64_t>(never.size()),
+           fmt::format("Predicted in none of {} rows: {} of {} classes ({}{}).", rows, never.size(),
+                       classes.size(), fmt::join(named, ", "),
+                       named.size() < never.size() ? ", ..." : "")}};
 }
 
 std::vector<Finding> CheckCurve(const std::vector<CurvePoint> &curve) {

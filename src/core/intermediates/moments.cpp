@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <new>
 #include <fmt/format.h>
 
+#include "core/data/parallel_for.h"
+#include "core/intermediates/panel_product.h"
 #include "kernels/simd.h"
 #include "trails/error.h"
 
 namespace trails {
 
 namespace {
-
-constexpr std::int64_t kPanel = 16;    // columns side by side: 2 vectors of AVX-512
-constexpr std::int64_t kTile = 8;      // of these, rows of a tile: 8 x 16 sums are 16 registers
-constexpr std::int64_t kAtOnce = 256;  // rows whose differences are held: 32 KB a panel
 
 constexpr std::uint32_t kMagnitude = 0x7FFFFFFFU;
 constexpr std::uint32_t kInfinity = 0x7F800000U;
@@ -32,74 +31,29 @@ TRAILS_SIMD void FindLargest(const float *values, std::int64_t rows, std::int64_
   }
 }
 
-// From here to pop_options products are fused into sums where the CPU can, which doubles their
-// rate. Their last bits then depend on the CPU, which nothing that is made of them minds.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
-#endif
-
-// products [kTile, kPanel] += a' b over `rows` rows, of kTile columns by a panel. Inlined, so that
-// it is compiled for the CPU of its caller. one: 1, which the compiler must not know: it would load
-// kTile neighbours of a at once and spread them with shuffles, which take turns with the products.
-inline __attribute__((always_inline)) void AddTile(const double *__restrict a,
-                                                   const double *__restrict b, std::int64_t rows,
-                                                   std::int64_t one, std::int64_t stride,
-                                                   double *__restrict products) {
-  double sums[kTile][kPanel] = {};
+// sums [kPanelColumns] += the first `rows` rows of a panel.
+TRAILS_SIMD void AddSums(const double *panel, std::int64_t rows, double *sums) {
+  double of_panel[kPanelColumns] = {};
   for (std::int64_t row = 0; row < rows; ++row) {
-#pragma GCC unroll 8
-    for (std::int64_t i = 0; i < kTile; ++i) {
-      const double ai = a[row * kPanel + i * one];
-      for (std::int64_t j = 0; j < kPanel; ++j) sums[i][j] += ai * b[row * kPanel + j];
-    }
+    for (std::int64_t j = 0; j < kPanelColumns; ++j) of_panel[j] += panel[row * kPanelColumns + j];
   }
-  for (std::int64_t i = 0; i < kTile; ++i) {
-    for (std::int64_t j = 0; j < kPanel; ++j) products[i * stride + j] += sums[i][j];
-  }
+  for (std::int64_t j = 0; j < kPanelColumns; ++j) sums[j] += of_panel[j];
 }
-
-// differences [panels, kAtOnce, kPanel], of which the first `rows` rows count; sums
-// [panels * kPanel]; products [panels * kPanel, panels * kPanel], the tiles on and above the
-// diagonal.
-TRAILS_SIMD void AddProducts(const double *differences, std::int64_t rows, std::int64_t panels,
-                             std::int64_t one, double *sums, double *products) {
-  const std::int64_t stride = panels * kPanel;
-  for (std::int64_t right = 0; right < panels; ++right) {
-    const double *const b = differences + right * kAtOnce * kPanel;
-    double of_panel[kPanel] = {};
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t j = 0; j < kPanel; ++j) of_panel[j] += b[row * kPanel + j];
-    }
-    for (std::int64_t j = 0; j < kPanel; ++j) sums[right * kPanel + j] += of_panel[j];
-    for (std::int64_t left = 0; left <= right; ++left) {
-      const double *const a = differences + left * kAtOnce * kPanel;
-      for (std::int64_t i = 0; i < kPanel; i += kTile) {
-        AddTile(a + i, b, rows, one, stride,
-                products + (left * kPanel + i) * stride + right * kPanel);
-      }
-    }
-  }
-}
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
 
 }  // namespace
 
-Moments::Moments(std::int64_t columns)
-    : columns_(columns), panels_((columns + kPanel - 1) / kPanel) {
+Moments::Moments(std::int64_t columns) : columns_(columns), panels_(PanelsFor(columns)) {
   if (columns < 1) throw Error(ErrorKind::kInternal, "moments of no columns");
   if (columns > kMostColumns) {
     throw Error(ErrorKind::kLimit, "too many columns to compare with one another",
                 fmt::format("There are {}; at most {} can be.", columns, kMostColumns),
                 "Ask for fewer columns.");
   }
-  const auto padded = static_cast<std::size_t>(panels_ * kPanel);
+  const auto padded = static_cast<std::size_t>(panels_ * kPanelColumns);
   origin_.resize(padded);
   sums_.resize(padded);
-  products_.resize(padded * padded);
+  products_.reset(static_cast<double *>(std::calloc(padded * padded, sizeof(double))));
+  if (products_ == nullptr) throw std::bad_alloc();
 }
 
 void Moments::FindFinite(std::span<const float> values, std::int64_t rows) {
@@ -111,7 +65,7 @@ void Moments::FindFinite(std::span<const float> values, std::int64_t rows) {
   }
 }
 
-void Moments::Add(std::span<const float> values, std::int64_t rows) {
+void Moments::Add(std::span<const float> values, std::int64_t rows, const std::stop_token &stop) {
   if (rows < 0 || static_cast<std::int64_t>(values.size()) != columns_ * rows) {
     throw Error(ErrorKind::kInternal,
                 fmt::format("{} values of {} columns for {} rows", values.size(), columns_, rows));
@@ -126,25 +80,41 @@ void Moments::Add(std::span<const float> values, std::int64_t rows) {
           values[static_cast<std::size_t>(column * rows + finite_.front())];
     }
   }
-  // Zeros beyond the last column stay.
-  differences_.resize(static_cast<std::size_t>(panels_ * kAtOnce * kPanel));
-  for (std::int64_t first = 0; first < counted; first += kAtOnce) {
-    const std::int64_t count = std::min(kAtOnce, counted - first);
-    for (std::int64_t column = 0; column < columns_; ++column) {
-      const float *const from = values.data() + column * rows;
-      const double origin = origin_[static_cast<std::size_t>(column)];
-      double *const to =
-          differences_.data() + (column / kPanel) * kAtOnce * kPanel + column % kPanel;
-      for (std::int64_t i = 0; i < count; ++i) {
-        to[i * kPanel] = from[finite_[static_cast<std::size_t>(first + i)]] - origin;
-      }
-    }
-    AddProducts(differences_.data(), count, panels_, 1, sums_.data(), products_.data());
+  for (std::int64_t first = 0; first < counted; first += kPanelRows) {
+    const std::int64_t count = std::min(kPanelRows, counted - first);
+    TakeDifferences(values, rows, first, count);
+    AddDifferences(count, stop);
   }
   rows_ += counted;
 }
 
-void Moments::Append(const Moments &other) {
+void Moments::TakeDifferences(std::span<const float> values, std::int64_t rows, std::int64_t first,
+                              std::int64_t count) {
+  // Zeros beyond the last column stay.
+  differences_.resize(static_cast<std::size_t>(panels_ * kPanelRows * kPanelColumns));
+  for (std::int64_t column = 0; column < columns_; ++column) {
+    const float *const from = values.data() + column * rows;
+    const double origin = origin_[static_cast<std::size_t>(column)];
+    double *const to = differences_.data() + (column / kPanelColumns) * kPanelRows * kPanelColumns +
+                       column % kPanelColumns;
+    for (std::int64_t i = 0; i < count; ++i) {
+      to[i * kPanelColumns] = from[finite_[static_cast<std::size_t>(first + i)]] - origin;
+    }
+  }
+}
+
+void Moments::AddDifferences(std::int64_t count, const std::stop_token &stop) {
+  const std::int64_t stride = panels_ * kPanelColumns;
+  for (std::int64_t panel = 0; panel < panels_; ++panel) {
+    ThrowIfStopped(stop);
+    const double *const right = differences_.data() + panel * kPanelRows * kPanelColumns;
+    AddSums(right, count, sums_.data() + panel * kPanelColumns);
+    AddPanelProduct(differences_.data(), panel + 1, right, count, stride,
+                    products_.get() + panel * kPanelColumns);
+  }
+}
+
+void Moments::Append(const Moments &other, const std::stop_token &stop) {
   if (other.columns_ != columns_) {
     throw Error(ErrorKind::kInternal, fmt::format("moments of {} columns appended to those of {}",
                                                   other.columns_, columns_));
@@ -159,9 +129,12 @@ void Moments::Append(const Moments &other) {
   std::vector<double> moved(columns);
   for (std::size_t i = 0; i < columns; ++i) moved[i] = other.origin_[i] - origin_[i];
   for (std::size_t a = 0; a < columns; ++a) {
+    ThrowIfStopped(stop);
+    double *const to = products_.get() + a * stride;
+    const double *const from = other.products_.get() + a * stride;
     for (std::size_t b = a; b < columns; ++b) {
-      products_[a * stride + b] += other.products_[a * stride + b] + moved[a] * other.sums_[b] +
-                                   moved[b] * other.sums_[a] + added * moved[a] * moved[b];
+      to[b] += from[b] + moved[a] * other.sums_[b] + moved[b] * other.sums_[a] +
+               added * moved[a] * moved[b];
     }
   }
   for (std::size_t i = 0; i < columns; ++i) sums_[i] += other.sums_[i] + added * moved[i];
@@ -186,7 +159,7 @@ double Moments::Product(std::int64_t a, std::int64_t b) const {
   if (rows_ == 0) return 0;
   const auto low = static_cast<std::size_t>(std::min(a, b));
   const auto high = static_cast<std::size_t>(std::max(a, b));
-  const double product = products_[low * sums_.size() + high] -
+  const double product = products_.get()[low * sums_.size() + high] -
                          sums_[low] * (sums_[high] / static_cast<double>(rows_));
   // Rounding can leave less than nothing of a square.
   return a == b ? std::max(0.0, product) : product;

@@ -14,8 +14,6 @@ namespace trails {
 
 namespace {
 
-constexpr std::int64_t kMostNeighbours = 100'000;
-
 constexpr std::array<std::string_view, 3> kDistanceWords = {"l2", "cosine", "l1"};
 static_assert(kDistanceWords[static_cast<std::size_t>(Distance::kManhattan)] == "l1");
 
@@ -77,14 +75,15 @@ TRAILS_SIMD void CosineDistances(const ColumnBlock &block, const float *query,
 Distance ParseDistance(std::string_view word) {
   const auto found = std::find(kDistanceWords.begin(), kDistanceWords.end(), word);
   if (found == kDistanceWords.end()) {
-    throw Error(ErrorKind::kInvalidArgument, fmt::format("unrecognized distance: \"{}\"", word), {},
+    throw Error(ErrorKind::kInvalidArgument, fmt::format("unrecognized metric: \"{}\"", word), {},
                 fmt::format("Available values: {}.", fmt::join(kDistanceWords, ", ")));
   }
   return static_cast<Distance>(found - kDistanceWords.begin());
 }
 
-NearestRows::NearestRows(std::vector<float> query, std::int64_t k, Distance distance)
-    : query_(std::move(query)), k_(k), distance_(distance) {
+NearestRows::NearestRows(std::vector<float> query, std::int64_t k, Distance distance,
+                         std::int64_t without)
+    : query_(std::move(query)), k_(k), distance_(distance), without_(without) {
   if (k < 1 || k > kMostNeighbours) {
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("k must be from 1 to {}, not {}", kMostNeighbours, k));
@@ -115,7 +114,7 @@ void NearestRows::Add(const ColumnBlock &block) {
     case Distance::kManhattan: ManhattanDistances(block, query_.data(), sums_.data()); break;
   }
   for (std::size_t row = 0; row < rows; ++row) {
-    if (!std::isfinite(sums_[row])) continue;
+    if (!std::isfinite(sums_[row]) || block.row_ids[row] == without_) continue;
     const Neighbour neighbour{block.row_ids[row], sums_[row]};
     if (static_cast<std::int64_t>(heap_.size()) < k_) {
       heap_.push_back(neighbour);

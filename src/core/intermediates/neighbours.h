@@ -13,7 +13,7 @@ namespace trails {
 
 enum class Distance : std::uint8_t { kEuclidean, kCosine, kManhattan };
 
-// 'l2', 'cosine', 'l1'. Throws Error(kInvalidArgument) for another word.
+// A metric: 'l2', 'cosine', 'l1'. Throws Error(kInvalidArgument) for another word.
 Distance ParseDistance(std::string_view word);
 
 struct Neighbour {
@@ -25,9 +25,14 @@ struct Neighbour {
 
 class NearestRows {
  public:
-  // query [columns]. Cosine distance is 1 - cos; 1 from or to a row of zeros.
-  // Throws Error(kInvalidArgument) for k below 1 or above 100,000, or a query that is not finite.
-  NearestRows(std::vector<float> query, std::int64_t k, Distance distance);
+  static constexpr std::int32_t kMostNeighbours = 100'000;
+
+  // query [columns]. Cosine distance is 1 - cos; 1 from or to a row of zeros. without: id of a row
+  // that is passed over, 0 for none.
+  // Throws Error(kInvalidArgument) for k below 1 or above kMostNeighbours, or a query that is not
+  // finite.
+  NearestRows(std::vector<float> query, std::int64_t k, Distance distance,
+              std::int64_t without = 0);
 
   // Rows with a value that is not finite are passed over. Throws Error(kInternal) for another
   // number of columns. Cost: some 0.2 ns a value.
@@ -41,6 +46,7 @@ class NearestRows {
   double squares_of_query_ = 0;
   std::int64_t k_;
   Distance distance_;
+  std::int64_t without_;
   std::vector<Neighbour> heap_;         // the farthest in front
   std::vector<double> sums_, squares_;  // [rows] scratch
 };

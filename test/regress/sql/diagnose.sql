@@ -34,6 +34,21 @@ FULL JOIN (SELECT row_number() OVER (ORDER BY "values"[3] DESC, row_id) AS rank,
            FROM trails.get_intermediate('a', 'hidden1_before')) AS s
 USING (rank) WHERE rank <= 400 AND (t.row_id, t.value) IS DISTINCT FROM (s.row_id, s.value);
 
+-- statistics of columns; the worst rows beside what the table says of them, in one statement
+WITH plain AS (SELECT "column", count(*) AS rows, count(*) FILTER (WHERE value = 0) AS zeros, min(value)::real AS least, max(value)::real AS largest,
+                      avg(value) AS mean, stddev_pop(value) AS deviation FROM cells GROUP BY 1)
+SELECT count(*) AS columns, bool_and(s.rows = p.rows AND s.nulls = 0 AND s.infinite = 0 AND s.zeros = p.zeros AND abs(s.zero_share - p.zeros / 1500.0) < 1e-9
+       AND s.min = p.least AND s.max = p.largest AND abs(s.mean - p.mean) < 1e-6 AND abs(s.deviation - p.deviation) < 1e-5) AS agree
+FROM trails.column_statistics('a', 'hidden1') AS s FULL JOIN plain AS p USING ("column");
+SELECT array_agg("column") AS columns FROM trails.column_statistics('a', 'hidden1', '{7,2}');
+SELECT * FROM trails.column_statistics('a', 'hidden1', '{13}');
+WITH worst AS (SELECT t.rank, t.value AS loss, r.target, h.home FROM trails.topk('a', 'loss', 1, 20) AS t JOIN trails.logged_rows('a') AS r USING (row_id)
+               JOIN homes AS h ON h.home::text = r.key),
+     plain AS (SELECT row_number() OVER (ORDER BY g."values"[1] DESC, row_id) AS rank, g."values"[1] AS loss, l.price AS target, l.home
+               FROM trails.get_intermediate('a', 'loss') AS g JOIN layer AS l USING (row_id) ORDER BY 1 LIMIT 20)
+SELECT count(*) AS rows, count(*) FILTER (WHERE (w.loss, w.target, w.home) IS DISTINCT FROM (p.loss, p.target, p.home)) AS differing
+FROM worst AS w FULL JOIN plain AS p USING (rank);
+
 -- COL_DIST
 WITH bounds AS (SELECT min(value) AS least, max(value) AS largest FROM cells WHERE "column" = 4),
      counted AS (SELECT least(width_bucket(value, least, largest, 10), 10) AS bin, count(*) AS rows
@@ -101,6 +116,13 @@ JOIN LATERAL (SELECT CASE against WHEN 'target' THEN target WHEN 'loss' THEN los
      ON p.c2 = c."column"
 GROUP BY against ORDER BY against;
 
+-- with a class: 1 in its rows, 0 in the others
+WITH plain AS (SELECT 'kind' AS by, 'hut' AS class, "column", corr(value, (kind = 'hut')::int) AS expected FROM cells GROUP BY "column"
+               UNION ALL SELECT 'target', 'cheap', "column", corr(value, (price = 'cheap')::int) FROM cells GROUP BY "column")
+SELECT by, class, count(*) AS columns, count(correlation) > 0 AS some, count(*) FILTER (WHERE abs(correlation - expected) > 1e-6
+       OR (correlation IS NULL) <> (expected IS NULL)) AS differing
+FROM plain JOIN LATERAL trails.correlation('a', 'hidden1', by, class) AS c USING ("column") GROUP BY by, class ORDER BY by;
+
 -- CKA by its definition; SVCCA and CKA of a layer with itself, and with another
 WITH two AS (SELECT 'a' || "column" AS name, row_id, value - mean AS d FROM cells JOIN means USING ("column")
              UNION ALL SELECT 'b' || c, row_id, x - avg(x) OVER (PARTITION BY c)
@@ -127,6 +149,7 @@ WITH ranked AS (SELECT *, row_number() OVER (PARTITION BY "column" ORDER BY valu
                FROM (SELECT r.*, t, CASE WHEN t = cut.least THEN value > t ELSE value >= t END AS active FROM ranked AS r JOIN cut USING ("column")) AS x GROUP BY 1)
 SELECT count(*) AS columns, bool_and(n.threshold = p.t AND n.active = p.active AND n.overlap = p.overlap AND abs(n.iou - p.overlap::float8 / p.either) < 1e-9) AS agree
 FROM trails.netdissect('a', 'hidden1', 'kind', 'hut', 0.1) AS n FULL JOIN plain AS p USING ("column");
+SELECT count(*) AS columns FROM trails.netdissect('a', 'hidden1', 'kind', 'hut');  -- 0.005 of the rows are few beside a third
 SELECT * FROM trails.netdissect('a', 'hidden1', 'kind', 'castle');
 SELECT * FROM trails.netdissect('a', 'hidden1', 'kind', 'hut', 1.5);
 
@@ -136,6 +159,18 @@ FROM trails.epoch_diff('a', (SELECT max(epoch) FROM trails.log_intermediates('a'
 WITH dead AS (SELECT "column" FROM cells GROUP BY 1 HAVING max(abs(value)) = 0)
 SELECT coalesce((SELECT columns FROM trails.model_rules('a') WHERE rule = 'dead units' AND layer = 'hidden1'), 0) = (SELECT count(*) FROM dead) AS dead_units,
        (SELECT count(*) FROM trails.model_rules('a') WHERE rule IN ('not finite', 'constant prediction')) AS grave;
+
+WITH rare AS (SELECT "column" FROM cells GROUP BY 1 HAVING count(*) FILTER (WHERE value <> 0) BETWEEN 1 AND 14)
+SELECT coalesce((SELECT columns FROM trails.model_rules('a') WHERE rule = 'nearly dead units' AND layer = 'hidden1'), 0) = (SELECT count(*) FROM rare) AS nearly_dead;
+SET client_min_messages = error;
+CREATE TABLE odd AS SELECT *, CASE WHEN home % 97 = 0 THEN 'odd' ELSE price END AS verdict FROM homes;
+SELECT architecture FROM trails.train('odd', 'verdict', '8', 3, features => '{kind,size}', model_name => 'odd');
+RESET client_min_messages;
+SELECT count(*) AS layers FROM trails.log_intermediates('odd', scheme => 'f32');
+SELECT rule, layer, columns, detail FROM trails.model_rules('odd') WHERE rule = 'class never predicted';
+SELECT array_agg(DISTINCT predicted ORDER BY predicted) AS predicted FROM trails.confusion('odd');
+SELECT max("column") AS columns, bool_or(correlation IS NOT NULL) AS some FROM trails.correlation('odd', 'hidden1', 'target', 'odd');
+SELECT * FROM trails.correlation('odd', 'hidden1');
 
 -- the same answers from the store
 CREATE TABLE answers AS
@@ -171,8 +206,13 @@ SELECT * FROM trails.column_distribution('a', 'hidden1', 1, 10001);
 SELECT * FROM trails.knn('a', 'hidden1', 1, 3, 'hamming');
 SELECT * FROM trails.confusion('sums');
 SELECT * FROM trails.class_means('sums', 'hidden1');
+SELECT * FROM trails.knn('a', 'hidden1', 1, 100001);
 SELECT * FROM trails.correlation('a', 'hidden1', 'size');
+SELECT * FROM trails.correlation('a', 'hidden1', 'kind', 'castle');
+SELECT * FROM trails.correlation('a', 'hidden1', 'loss', 'hut');
 SELECT trails.svcca('a', 'hidden1', 'b', 'hidden1', variance => 0);
+SELECT trails.svcca('nothing', 'hidden1', 'b', 'hidden1', variance => 1.5);  -- before anything is looked up
+SELECT * FROM trails.netdissect('nothing', 'hidden1', 'kind', 'hut');
 SELECT * FROM trails.epoch_diff('a', 77, 78);
-DROP TABLE homes, layer, cells, means, answers, answers_read;
+DROP TABLE homes, odd, layer, cells, means, answers, answers_read;
 DROP EXTENSION trails;

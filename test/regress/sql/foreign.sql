@@ -117,6 +117,7 @@ SELECT * FROM trails.check_store();
 SELECT trails.log_intermediate('net', 'stats', ids(0, 1499), vals(0, 1499), scheme => 'stats'),
        trails.log_intermediate('net', 'stats', ids(1500, 2499), vals(1500, 2499));
 SELECT * FROM trails.get_intermediate('net', 'stats');
+SELECT rows, nulls, zeros = (SELECT count(*) FROM example WHERE "values"[7] = 0) AS zeros, min, max FROM trails.column_statistics('net', 'stats', '{7}');
 SELECT l.layer, count(*) AS equal FROM (VALUES ('stats'), ('exact'), ('q8'), ('cut')) AS l(layer), trails.topk('net', l.layer, 7, 50) AS t
 JOIN (SELECT row_number() OVER (ORDER BY "values"[7] DESC, i) AS rank, row_id, "values"[7] AS value FROM example) AS e USING (rank, row_id, value)
 GROUP BY l.layer ORDER BY l.layer;
@@ -164,6 +165,8 @@ FROM example, unnest("values") WITH ORDINALITY AS u(v, n) WHERE i < 2000 GROUP B
 SELECT * FROM trails.class_means('net', 'exact', by => 'colour', epoch => 0);
 SELECT count(*) AS columns, bool_and(iou BETWEEN 0 AND 1) AS iou FROM trails.netdissect('net', 'exact', 'target', 'class 1', 0.1, epoch => 0);
 SELECT * FROM trails.netdissect('net', 'exact', 'target', 'class 7', 0.1, epoch => 0);
+SELECT "column", abs(correlation - (SELECT corr("values"[c."column"], (class = 1)::int) FROM example WHERE i < 2000)) < 1e-6 AS agree
+FROM trails.correlation('net', 'exact', 'target', 'class 1', epoch => 0) AS c WHERE "column" IN (1, 32);
 
 -- beside a model of ours: its rows count from 1
 SET client_min_messages = error;

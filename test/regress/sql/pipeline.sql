@@ -62,6 +62,13 @@ SELECT round(trails.cka('homes', 'stage2', 'homes', 'stage2')::numeric, 6) IS NO
 SELECT rank, neighbour FROM trails.knn('homes', 'stage3', 15, 2, 'l2') ORDER BY rank;
 SELECT "column", difference FROM trails.row_diff('homes', 'input', 3, 9) WHERE "column" IN (1, 2);
 SELECT class, rows FROM trails.class_means('homes', 'stage2', 'mood') WHERE "column" = 1 ORDER BY class;
+SELECT "column", active, overlap = (SELECT count(*) FROM stage2 WHERE mood = 'fine' AND (CASE n."column" WHEN 1 THEN total WHEN 2 THEN rooms ELSE price END)::real >= n.threshold) AS agree
+FROM trails.netdissect('homes', 'stage2', 'mood', 'fine', 0.5) AS n;
+SELECT "column", rows, nulls = (SELECT count(*) FROM stage2 WHERE price IS NULL AND s."column" = 4) AS nulls, zeros = (SELECT count(*) FROM stage2 WHERE rooms = 0 AND s."column" = 2) AS zeros,
+       abs(mean / (SELECT avg(CASE s."column" WHEN 1 THEN total WHEN 2 THEN rooms ELSE price END) FROM stage2) - 1) < 1e-6 AS mean FROM trails.column_statistics('homes', 'stage2') AS s;
+SELECT "column", abs(correlation - (SELECT corr(CASE c."column" WHEN 1 THEN total WHEN 2 THEN rooms ELSE price END, (mood = 'fine')::int) FROM stage2)) < 1e-6 AS agree
+FROM trails.correlation('homes', 'stage2', 'mood', 'fine') AS c;
+SELECT * FROM trails.column_statistics('homes', 'stage2', '{1,3}');
 
 -- a pipeline that shares stages with another stores references
 SELECT stage, rows, stored FROM trails.log_pipeline('twin', 'homes', ARRAY['SELECT row_id, rooms, size * 2 AS twice, price FROM $input WHERE rooms <> 3'], 'home');
