@@ -311,6 +311,7 @@ CREATE TABLE trails.snapshot (
     train_loss double precision,
     valid      double precision,
     bytes      bigint           NOT NULL,
+    seal       uuid,
     PRIMARY KEY (logged_id, epoch)
 );
 COMMENT ON TABLE trails.snapshot IS 'epochs whose parameters are kept, so that every layer can be computed again';
@@ -320,6 +321,7 @@ COMMENT ON COLUMN trails.snapshot.passes IS 'passes over the training rows that 
 COMMENT ON COLUMN trails.snapshot.train_loss IS 'mean training loss since the logged epoch before; NULL for epoch 0';
 COMMENT ON COLUMN trails.snapshot.valid IS 'metric on the validation rows; NULL where it is not known';
 COMMENT ON COLUMN trails.snapshot.bytes IS 'size of its parameters; 0 where they are the model''s own';
+COMMENT ON COLUMN trails.snapshot.seal IS '128 bits over what was logged, epoch and parameters, by which a reader knows that it has the right ones; NULL where they are the model''s own';
 
 CREATE TABLE trails.snapshot_part (
     logged_id bigint  NOT NULL,
@@ -397,7 +399,8 @@ CREATE TABLE trails.row_block (
     intermediate_id bigint  NOT NULL,
     first_column    integer NOT NULL,
     block           integer NOT NULL,
-    partition_id    bigint  NOT NULL
+    partition_id    bigint  NOT NULL,
+    seal            uuid    NOT NULL
 );
 -- Not unique: of two sessions that store the same at once neither waits for the other.
 CREATE INDEX row_block_place ON trails.row_block (intermediate_id, first_column, block);
@@ -407,6 +410,7 @@ COMMENT ON COLUMN trails.row_block.intermediate_id IS 'intermediate';
 COMMENT ON COLUMN trails.row_block.first_column IS 'first of at most 256 columns, from 0';
 COMMENT ON COLUMN trails.row_block.block IS 'number of the 1,000 rows, from 0';
 COMMENT ON COLUMN trails.row_block.partition_id IS 'partition that has them; several blocks may have one';
+COMMENT ON COLUMN trails.row_block.seal IS '128 bits over the place of the block and the contents of its partition, by which a reader knows that it has the right one';
 
 CREATE TABLE trails.chunk (
     hash          uuid    NOT NULL,
@@ -438,7 +442,8 @@ CREATE UNLOGGED TABLE trails.cached_block (
     intermediate_id bigint  NOT NULL,
     first_column    integer NOT NULL,
     block           integer NOT NULL,
-    partition_id    bigint  NOT NULL
+    partition_id    bigint  NOT NULL,
+    seal            uuid    NOT NULL
 );
 CREATE INDEX cached_block_place ON trails.cached_block (intermediate_id, first_column, block);
 CREATE INDEX cached_block_partition ON trails.cached_block (partition_id);
@@ -447,6 +452,7 @@ COMMENT ON COLUMN trails.cached_block.intermediate_id IS 'intermediate';
 COMMENT ON COLUMN trails.cached_block.first_column IS 'first of at most 256 columns, from 0';
 COMMENT ON COLUMN trails.cached_block.block IS 'number of the 1,000 rows, from 0';
 COMMENT ON COLUMN trails.cached_block.partition_id IS 'partition that has them; several blocks may have one';
+COMMENT ON COLUMN trails.cached_block.seal IS 'as in trails.row_block';
 
 CREATE UNLOGGED TABLE trails.cached_chunk (
     hash          uuid    NOT NULL,

@@ -12,8 +12,10 @@ extern "C" {
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 }
 
+#include <algorithm>
 #include <limits>
 #include <unordered_map>
 
@@ -153,6 +155,15 @@ SqlParameters &SqlParameters::AddBytes(std::string_view value) {
                SET_VARSIZE(bytes, VARHDRSZ + length);
                memcpy(VARDATA(bytes), first, length);
                return PointerGetDatum(bytes);
+             }));
+}
+
+SqlParameters &SqlParameters::AddUuid(const std::array<std::uint8_t, UUID_LEN> &value) {
+  const std::uint8_t *const bytes = value.data();
+  return Add(UUIDOID, CallPg([=] {
+               auto *const uuid = static_cast<pg_uuid_t *>(palloc(sizeof(pg_uuid_t)));
+               memcpy(uuid->data, bytes, sizeof(uuid->data));
+               return UUIDPGetDatum(uuid);
              }));
 }
 
@@ -333,6 +344,14 @@ std::vector<std::int64_t> CatalogSession::Bigints(std::uint64_t row, int column)
   const Datum value = Value(row, column, &is_null);
   if (is_null) return {};
   return Elements<std::int64_t>(value);
+}
+
+std::array<std::uint8_t, UUID_LEN> CatalogSession::Uuid(std::uint64_t row, int column) const {
+  bool is_null = false;
+  const Datum value = Value(row, column, &is_null);
+  std::array<std::uint8_t, UUID_LEN> bytes{};
+  if (!is_null) std::copy_n(DatumGetUUIDP(value)->data, bytes.size(), bytes.begin());
+  return bytes;
 }
 
 void CatalogSession::AppendBytes(std::uint64_t row, int column, std::string *bytes) const {

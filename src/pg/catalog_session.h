@@ -14,6 +14,7 @@ extern "C" {
 #include "datatype/timestamp.h"
 }
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -41,6 +42,7 @@ class SqlParameters {
   SqlParameters &AddOid(Oid value);
   SqlParameters &AddText(std::string_view value);
   SqlParameters &AddBytes(std::string_view value);  // bytea
+  SqlParameters &AddUuid(const std::array<std::uint8_t, 16> &value);
   SqlParameters &AddInterval(const Interval &value);
   SqlParameters &AddTimestamp(TimestampTz value);
   // A text[] parameter.
@@ -115,6 +117,7 @@ class CatalogSession {
   std::string Text(std::uint64_t row, int column) const;
   std::vector<std::int32_t> Integers(std::uint64_t row, int column) const;  // integer[]
   std::vector<std::int64_t> Bigints(std::uint64_t row, int column) const;   // bigint[]
+  std::array<std::uint8_t, 16> Uuid(std::uint64_t row, int column) const;
   // Appends a bytea to `bytes`.
   void AppendBytes(std::uint64_t row, int column, std::string *bytes) const;
   // A bytea as the row has it: the TOAST pointer where its bytes are out of line, of which slices

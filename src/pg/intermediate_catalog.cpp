@@ -135,20 +135,6 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
               "Log them with trails.log_intermediates.");
 }
 
-// More columns than any layer has, and few enough that nothing counted from them overflows.
-constexpr std::int64_t kMostColumns = std::int64_t{1} << 24;
-constexpr std::int64_t kMostRows = std::numeric_limits<std::int32_t>::max();
-
-bool IsPossible(const std::vector<std::int32_t> &shape) {
-  std::int64_t columns = 1;
-  for (const std::int32_t side : shape) {
-    if (side < 1 || side > kMostColumns) return false;
-    columns *= side;
-    if (columns > kMostColumns) return false;
-  }
-  return shape.size() == 3;
-}
-
 Scheme StoredScheme(const std::string &text, std::int64_t intermediate) {
   try {
     return ParseScheme(text);
@@ -168,8 +154,7 @@ IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, st
   const std::vector<std::int32_t> shape = catalog.Integers(row, 3);
   found.rows = catalog.Bigint(row, 4);
   const bool is_model = logged.kind == LoggedKind::kModel;
-  if (!IsPossible(shape) || found.rows < 0 || found.rows > kMostRows ||
-      (is_model && found.rows != logged.dataset.rows)) {
+  if (!IsPossible(shape, found.rows) || (is_model && found.rows != logged.dataset.rows)) {
     throw Error(ErrorKind::kCorruptData,
                 fmt::format("shape or rows of intermediate {} are corrupt", found.intermediate_id));
   }
@@ -190,12 +175,19 @@ std::vector<IntermediateRow> ListAt(CatalogSession &catalog, const LoggedRow &lo
   return rows;
 }
 
+[[noreturn]] void ThrowGone(const LoggedRow &logged) {
+  throw Error(ErrorKind::kUndefinedObject,
+              fmt::format("what was logged of \"{}\" does not exist any more", logged.name),
+              "It was dropped by another session.");
+}
+
 [[noreturn]] void ThrowNoEpoch(CatalogSession &catalog, const LoggedRow &logged,
                                std::int32_t epoch) {
   catalog.WriteOften(
       "SELECT string_agg(epoch::text, ', ' ORDER BY epoch) FROM (SELECT DISTINCT epoch "
       "FROM trails.intermediate WHERE logged_id = $1) AS logged",
       Number(logged.logged_id));
+  if (catalog.IsNull(0, 0)) ThrowGone(logged);
   throw Error(ErrorKind::kUndefinedObject,
               fmt::format("epoch {} of \"{}\" is not logged", epoch, logged.name), {},
               fmt::format("Logged epochs are {}.", catalog.Text(0, 0)));
@@ -226,8 +218,23 @@ std::list<OpenedSnapshot> &OpenedSnapshots() {
   return *opened;
 }
 
+Model ReadParameters(const LoggedRow &logged, std::int32_t epoch, const ChunkHash &seal,
+                     std::string_view artefact) {
+  try {
+    if (SealOfParameters(logged.logged_id, epoch, artefact) != seal) {
+      throw Error(ErrorKind::kCorruptData, "parameters are not those that were logged");
+    }
+    return ReadArtefact(artefact);
+  } catch (const Error &error) {
+    if (error.kind() != ErrorKind::kCorruptData) throw;
+    throw Error(error.kind(), fmt::format("epoch {} of \"{}\" is corrupt", epoch, logged.name),
+                fmt::format("{}: {}", error.what(), error.detail()), error.hint());
+  }
+}
+
 std::shared_ptr<const Model> ReadSnapshot(CatalogSession &catalog, const LoggedRow &logged,
-                                          std::int32_t epoch, std::int64_t bytes) {
+                                          std::int32_t epoch, std::int64_t bytes,
+                                          const ChunkHash &seal) {
   std::list<OpenedSnapshot> &opened = OpenedSnapshots();
   const Oid table = logged.model.key.catalog;
   for (auto it = opened.begin(); it != opened.end(); ++it) {
@@ -246,11 +253,15 @@ std::shared_ptr<const Model> ReadSnapshot(CatalogSession &catalog, const LoggedR
   std::string artefact;
   for (std::uint64_t part = 0; part < parts; ++part) catalog.AppendBytes(part, 0, &artefact);
   if (static_cast<std::int64_t>(artefact.size()) != bytes) {
+    if (catalog.WriteOften("SELECT FROM trails.snapshot WHERE logged_id = $1 AND epoch = $2",
+                           parameters) == 0) {
+      ThrowGone(logged);
+    }
     throw Error(ErrorKind::kCorruptData,
                 fmt::format("epoch {} of \"{}\" is incomplete", epoch, logged.name),
                 fmt::format("{} bytes are stored of {}.", artefact.size(), bytes));
   }
-  auto model = std::make_shared<const Model>(ReadArtefact(artefact));
+  auto model = std::make_shared<const Model>(ReadParameters(logged, epoch, seal, artefact));
   opened.push_front({table, logged.logged_id, logged.model.key.created_at, epoch, bytes, model});
   std::int64_t held = 0;
   for (auto it = opened.begin(); it != opened.end();) {
@@ -262,6 +273,23 @@ std::shared_ptr<const Model> ReadSnapshot(CatalogSession &catalog, const LoggedR
 }
 
 }  // namespace
+
+ChunkHash SealOfParameters(std::int64_t logged_id, std::int32_t epoch, std::string_view artefact) {
+  return SealOf({logged_id, 0, epoch}, HashOf(artefact, 1));
+}
+
+bool IsPossible(const std::vector<std::int32_t> &shape, std::int64_t rows) noexcept {
+  // More columns than any layer has, and few enough that nothing counted from them overflows.
+  constexpr std::int64_t kMostColumns = std::int64_t{1} << 24;
+  constexpr std::int64_t kMostRows = std::numeric_limits<std::int32_t>::max();
+  std::int64_t columns = 1;
+  for (const std::int32_t side : shape) {
+    if (side < 1 || side > kMostColumns) return false;
+    columns *= side;
+    if (columns > kMostColumns) return false;
+  }
+  return shape.size() == 3 && rows >= 0 && rows <= kMostRows;
+}
 
 LoggedRow FindLogged(std::string_view name) {
   const std::optional<ModelRow> model = FindModelIfAny(name);
@@ -307,12 +335,14 @@ std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t 
   auto snapshot = WithCatalog([&](CatalogSession &catalog) -> std::shared_ptr<const Model> {
     SqlParameters parameters = Number(logged.logged_id);
     parameters.AddInteger(epoch);
-    if (catalog.WriteOften("SELECT bytes FROM trails.snapshot WHERE logged_id = $1 AND epoch = $2",
-                           parameters) == 0) {
+    if (catalog.WriteOften(
+            "SELECT bytes, seal FROM trails.snapshot WHERE logged_id = $1 AND epoch = $2",
+            parameters) == 0) {
       ThrowNoEpoch(catalog, logged, epoch);
     }
     const std::int64_t bytes = catalog.Bigint(0, 0);
-    return bytes == 0 ? nullptr : ReadSnapshot(catalog, logged, epoch, bytes);
+    const ChunkHash seal{catalog.Uuid(0, 1)};
+    return bytes == 0 ? nullptr : ReadSnapshot(catalog, logged, epoch, bytes, seal);
   });
   if (snapshot != nullptr) return snapshot;
   const std::shared_ptr<LoadedModel> loaded = OpenModel(logged.model);

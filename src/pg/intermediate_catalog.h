@@ -73,6 +73,10 @@ struct IntermediateRow {
   Shelf shelf() const noexcept { return is_foreign ? Shelf::kDurable : Shelf::kCache; }
 };
 
+// Whether an intermediate can have that shape and so many rows: few enough of both that nothing
+// counted from them overflows.
+bool IsPossible(const std::vector<std::int32_t> &shape, std::int64_t rows) noexcept;
+
 // Finds what was logged under the model's name, or the name of a pipeline or a foreign model, for
 // reading. A model comes before a pipeline of its name. Throws what FindModel throws;
 // Error(kUndefinedObject) with a HINT to log it first; PgError (42501) without SELECT on the
@@ -90,9 +94,13 @@ std::vector<IntermediateRow> ListIntermediates(const LoggedRow &logged,
 
 // The parameters of a logged epoch, decoded; kept for the session: those of the model itself as
 // model_cache.h keeps models, the last used of other epochs within kSnapshotCacheBytes.
-// Throws Error(kCorruptData), Error(kUndefinedObject); Error(kNotSupported) for what is no model.
+// Throws Error(kCorruptData), also for those of another epoch; Error(kUndefinedObject);
+// Error(kNotSupported) for what is no model.
 inline constexpr std::int64_t kSnapshotCacheBytes = std::int64_t{128} << 20;
 std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t epoch);
+
+// Tells that these parameters are of that epoch of what was logged: trails.snapshot.seal.
+ChunkHash SealOfParameters(std::int64_t logged_id, std::int32_t epoch, std::string_view artefact);
 
 // Refuses the rows of a relation to a role for which row security filters it, or for which it
 // filters a relation that a view is made of. Throws Error(kNotSupported), PgError.

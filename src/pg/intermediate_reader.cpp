@@ -13,6 +13,7 @@ extern "C" {
 #include <map>
 #include <utility>
 
+#include "pg/advisory_lock.h"
 #include "pg/cost_rates.h"
 #include "pg/fresh_snapshot.h"
 #include "pg/layer_rerun.h"
@@ -49,6 +50,8 @@ class StoredColumns {
     }
     elements_.resize(columns_.size());
   }
+
+  bool is_whole() const noexcept { return reader_.is_whole(); }
 
   // Writes the chosen rows of the block to their columns of values [all columns, rows].
   void Read(std::size_t index, std::span<const std::int32_t> rows, float *values) {
@@ -108,6 +111,33 @@ class StoredColumns {
   std::vector<float> decoded_;
   double seconds_ = 0;
 };
+
+[[noreturn]] void ThrowNoStatistics(CatalogSession &catalog, const IntermediateRow &layer) {
+  RequireIntermediate(catalog, layer.intermediate_id);
+  if (!layer.is_foreign) throw Error(ErrorKind::kInternal, "statistics of a layer are missing");
+  throw Error(ErrorKind::kCorruptData,
+              fmt::format("statistics of layer \"{}\" are missing", layer.layer),
+              fmt::format("Intermediate {} is of a foreign model, of which they cannot be made "
+                          "again.",
+                          layer.intermediate_id));
+}
+
+// What was to be read has left the cache since it was planned, or a part of it is lost: it is run
+// again. What remains would keep it from being stored anew.
+void LeaveCache(CatalogSession &catalog, const CheckedQuery &query, const GroupPlan &group) {
+  const IntermediateRow &row = query.query.intermediate;
+  if (query.query.strategy == Strategy::kRead) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("layer \"{}\" cannot be read from the store", row.layer),
+                fmt::format("Columns {} to {}: blocks of them are missing.", group.first_column + 1,
+                            group.first_column + group.group_columns),
+                "Leave the strategy to 'auto'.");
+  }
+  if (MayKeep() && TryLockUntilCommit(catalog, LockSubject::kIntermediate, row.intermediate_id)) {
+    DropGroup(catalog, Shelf::kCache,
+              {row.intermediate_id, group.first_column, group.group_columns});
+  }
+}
 
 // The columns of all queries that one run of one model gives.
 struct RerunColumns {
@@ -185,13 +215,11 @@ class Reading {
     const std::shared_ptr<const LayerStatistics> statistics =
         query.is_quantised() ? FindStatistics(catalog, query.query.intermediate) : nullptr;
     if (query.is_quantised() && statistics == nullptr) {
-      throw Error(ErrorKind::kInternal, "statistics of a layer are missing");
+      ThrowNoStatistics(catalog, query.query.intermediate);
     }
     statistics_.push_back(statistics);
     for (const GroupPlan &group : query.groups) {
-      if (group.strategy == Strategy::kRead) {
-        stored_.emplace_back(catalog, query, group, columns_, statistics.get());
-      } else {
+      if (!IsRead(catalog, query, group, statistics.get())) {
         const ModelAtEpoch model(query.query.logged.logged_id, query.query.intermediate.epoch);
         RerunColumns &columns = reruns_[model];
         if (columns.first == nullptr) columns.first = &query;
@@ -199,6 +227,17 @@ class Reading {
       }
       columns_ += group.columns;
     }
+  }
+
+  // Whether the group is read: as planned, and there.
+  bool IsRead(CatalogSession &catalog, const CheckedQuery &query, const GroupPlan &group,
+              const LayerStatistics *statistics) {
+    if (group.strategy != Strategy::kRead) return false;
+    stored_.emplace_back(catalog, query, group, columns_, statistics);
+    if (stored_.back().is_whole()) return true;
+    stored_.pop_back();
+    LeaveCache(catalog, query, group);
+    return false;
   }
 
   void Give(std::size_t index, std::size_t in_batch,
@@ -322,11 +361,7 @@ class ModelValues final : public ValueSource {
         WithCatalog([&](CatalogSession &catalog) { return FindStatistics(catalog, intermediate); });
     if (found != nullptr) return found;
     if (intermediate.is_foreign) {
-      throw Error(ErrorKind::kCorruptData,
-                  fmt::format("statistics of layer \"{}\" are missing", intermediate.layer),
-                  fmt::format("Intermediate {} is of a foreign model, of which they cannot be made "
-                              "again.",
-                              intermediate.intermediate_id));
+      WithCatalog([&](CatalogSession &catalog) { ThrowNoStatistics(catalog, intermediate); });
     }
     const std::shared_ptr<const Model> model = OpenSnapshot(logged, intermediate.epoch);
     std::vector<LayerToStore> layers = DescribeLayers(*model, {intermediate});
@@ -385,6 +420,11 @@ void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> 
 void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
                        bool store) {
   std::vector<std::string> no_room;
+  if (MayKeep()) {
+    WithCatalog([&](CatalogSession &catalog) {
+      for (const IntermediateRow &layer : layers) ForgetCorruptStatistics(catalog, layer);
+    });
+  }
   ForEachEpoch(logged, layers,
                [&](CatalogSession &catalog, const std::shared_ptr<const Model> &model,
                    std::vector<LayerToStore> &described) {

@@ -72,8 +72,10 @@ std::vector<GroupPlan> PlanQuery(const IntermediateQuery &query);
 // whose gamma reaches trails.gamma_min (all that are asked for where that is 0), where MayKeep and
 // neither strategy nor precision forbid it. A RERUN of many blocks runs on trails.threads masked
 // threads. Memory: some 64 MB of values. `sink` runs as the owner of the extension's tables, and
-// must not use SPI. Throws as PlanQuery; Error(kCorruptData) with the block's name; PgError, also
-// on cancel, within some 10 ms of work.
+// must not use SPI. What is stored when it is planned and gone when it is read, or has lost a
+// block, is run again. Throws as PlanQuery; Error(kCorruptData) with the block's name;
+// Error(kUndefinedObject) for what another session drops meanwhile; PgError, also on cancel, within
+// some 10 ms of work.
 void ReadIntermediate(const IntermediateQuery &query,
                       const std::function<void(const ColumnBlock &)> &sink);
 
@@ -95,9 +97,9 @@ std::shared_ptr<const LayerStatistics> ReadStatistics(const LoggedRow &logged,
 // Makes the statistics of several layers that have none yet, in one pass an epoch.
 void MakeStatistics(const LoggedRow &logged, const std::vector<IntermediateRow> &layers);
 
-// Makes statistics of several layers in one pass an epoch, and stores the layers too where
-// gamma_min is 0 or `store`, in a second one. Layers that have them already take no time. A NOTICE
-// names the layers for which trails.intermediate_max_bytes has no room.
+// Makes statistics of several layers in one pass an epoch, those that are corrupt anew, and stores
+// the layers too where gamma_min is 0 or `store`, in a second one. Layers that have them already
+// take no time. A NOTICE names the layers for which trails.intermediate_max_bytes has no room.
 void MaterialiseLayers(const LoggedRow &logged, const std::vector<IntermediateRow> &layers,
                        bool store);
 

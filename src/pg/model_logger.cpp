@@ -187,9 +187,10 @@ void InsertSnapshot(CatalogSession &catalog, std::int64_t logged, std::int32_t e
   parameters.AddBigint(logged).AddInteger(epoch).AddDouble(snapshot.epoch);
   parameters.AddDouble(snapshot.train_loss).AddDouble(snapshot.metric);
   parameters.AddBigint(static_cast<std::int64_t>(snapshot.artefact.size()));
+  parameters.AddUuid(SealOfParameters(logged, epoch, snapshot.artefact).bytes);
   catalog.WriteOften(
-      "INSERT INTO trails.snapshot (logged_id, epoch, passes, train_loss, valid, bytes) "
-      "VALUES ($1, $2, $3, $4, $5, $6)",
+      "INSERT INTO trails.snapshot (logged_id, epoch, passes, train_loss, valid, bytes, seal) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7)",
       parameters);
   InsertSnapshotParts(catalog, logged, epoch, snapshot.artefact);
 }

@@ -37,14 +37,6 @@ std::size_t TotalBytes(const StoredPartition &partition) {
 
 }  // namespace
 
-ChunkHash HashOfPartition(const std::vector<ChunkHash> &columns, std::int64_t rows) {
-  std::string all(reinterpret_cast<const char *>(&rows), sizeof(rows));
-  for (const ChunkHash &hash : columns) {
-    all.append(reinterpret_cast<const char *>(hash.bytes.data()), hash.bytes.size());
-  }
-  return HashOf(all, 1);
-}
-
 std::string_view PartitionFetcher::Fetched::payload(const PartitionEntry &entry) const {
   if (entry.bytes == 0) return {};  // where it would be need not have been fetched
   const auto after = std::upper_bound(
@@ -54,7 +46,13 @@ std::string_view PartitionFetcher::Fetched::payload(const PartitionEntry &entry)
   return std::string_view(slice.bytes).substr(entry.offset - slice.offset, entry.bytes);
 }
 
+void PartitionFetcher::Know(StoredPartition partition) {
+  const std::int64_t id = partition.id;
+  known_.insert_or_assign(id, std::move(partition));
+}
+
 std::optional<StoredPartition> PartitionFetcher::Find(std::int64_t id) {
+  if (const auto found = known_.find(id); found != known_.end()) return found->second;
   SqlParameters parameters;
   parameters.AddBigint(id);
   const auto shelf = static_cast<std::size_t>(shelf_);
@@ -102,6 +100,7 @@ PartitionFetcher::Fetched PartitionFetcher::Fetch(const StoredPartition &partiti
   Fetched fetched;
   fetched.slices.push_back({0, FetchSlice(partition, 0, all ? total : head)});
   const PartitionDirectory directory(fetched.slices[0].bytes, total, partition.columns);
+  fetched.contents = directory.contents();
   for (const std::int32_t column : columns) {
     if (column < 0 || column >= directory.columns()) {
       ThrowCorrupt(partition.id, fmt::format("It has no column {}.", column + 1));
@@ -164,8 +163,8 @@ void PartitionFetcher::ReadBases(const StoredPartition &partition, const Fetched
   }
 }
 
-void PartitionFetcher::Read(const StoredPartition &partition, std::span<const std::int32_t> columns,
-                            std::string *elements) {
+ChunkHash PartitionFetcher::Read(const StoredPartition &partition,
+                                 std::span<const std::int32_t> columns, std::string *elements) {
   const Fetched fetched = Fetch(partition, columns);
   std::map<ChunkPlace, std::string> bases;
   ReadBases(partition, fetched, &bases);
@@ -175,6 +174,7 @@ void PartitionFetcher::Read(const StoredPartition &partition, std::span<const st
         entry.needs_base() ? std::string_view(bases.at(entry.base)) : std::string_view();
     Decode(partition, columns[i], entry, fetched.payload(entry), base, elements + i);
   }
+  return fetched.contents;
 }
 
 }  // namespace trails::pg

@@ -29,25 +29,29 @@ struct StoredPartition {
   std::string bytes;  // as CatalogSession::Stored gives them
 };
 
-// The hash of a partition as a whole, under which trails.chunk has it as column kWholePartition:
-// over its rows and the hashes of its columns.
+// The column under which trails.chunk has the hash of a partition as a whole, HashOfPartition.
 inline constexpr std::int32_t kWholePartition = -1;
-ChunkHash HashOfPartition(const std::vector<ChunkHash> &columns, std::int64_t rows);
 
 // Fetches chunks of any partition of one shelf. Inside WithCatalog.
 class PartitionFetcher {
  public:
   PartitionFetcher(CatalogSession &catalog, Shelf shelf) : catalog_(catalog), shelf_(shelf) {}
 
-  // Nothing where there is no such partition. Frees the session's rows.
+  // Makes a partition known that others may need, so that it is not looked up: who looked it up
+  // together with those sees all of them as they were at one moment.
+  void Know(StoredPartition partition);
+
+  // One that is known, or looks it up. Nothing where there is no such partition. Frees the
+  // session's rows.
   std::optional<StoredPartition> Find(std::int64_t id);
 
   // Decodes columns, ascending, of the partition, and what they refer to. elements
-  // [columns.size()]. Throws Error(kCorruptData) with a DETAIL that names column and partition;
+  // [columns.size()]. Returns the hash of all of its contents, for who knows what it must be.
+  // Throws Error(kCorruptData) with a DETAIL that names column and partition;
   // PgError. Cost: some 4 us for the directory and for each run of columns that stand together,
   // 0.1 ns a byte, and the decoding.
-  void Read(const StoredPartition &partition, std::span<const std::int32_t> columns,
-            std::string *elements);
+  ChunkHash Read(const StoredPartition &partition, std::span<const std::int32_t> columns,
+                 std::string *elements);
 
   // The partition's directory and all of its bytes, for who checks them. Throws
   // Error(kCorruptData).
@@ -64,6 +68,7 @@ class PartitionFetcher {
     std::string bytes;
   };
   struct Fetched {
+    ChunkHash contents;
     std::vector<PartitionEntry> entries;  // of the columns asked for
     std::vector<Slice> slices;
 
@@ -79,6 +84,7 @@ class PartitionFetcher {
 
   CatalogSession &catalog_;
   Shelf shelf_;
+  std::map<std::int64_t, StoredPartition> known_;
   ReadWork work_;
   double fetch_seconds_ = 0;
 };

@@ -52,20 +52,32 @@ constexpr const char *kInsertChunks[] = {
     "SELECT c.hash, $2, c.number FROM unnest($1, $3) AS c(hash, number)",
 };
 constexpr const char *kInsertRowBlock[] = {
-    "INSERT INTO trails.row_block (intermediate_id, first_column, block, partition_id) "
-    "VALUES ($1, $2, $3, $4)",
-    "INSERT INTO trails.cached_block (intermediate_id, first_column, block, partition_id) "
-    "VALUES ($1, $2, $3, $4)",
+    "INSERT INTO trails.row_block (intermediate_id, first_column, block, partition_id, seal) "
+    "VALUES ($1, $2, $3, $4, $5)",
+    "INSERT INTO trails.cached_block (intermediate_id, first_column, block, partition_id, seal) "
+    "VALUES ($1, $2, $3, $4, $5)",
 };
+// Blocks, and partitions without one that theirs need: in one statement, as between two of them
+// garbage may be collected.
 constexpr const char *kFindBlocks[] = {
-    "SELECT DISTINCT ON (b.block) b.block, p.partition_id, p.columns, p.bytes "
-    "FROM trails.row_block AS b JOIN trails.partition AS p USING (partition_id) "
+    "WITH b AS (SELECT DISTINCT ON (b.block) b.block, b.seal, p.partition_id, p.columns, p.bytes, "
+    "p.needs FROM trails.row_block AS b JOIN trails.partition AS p USING (partition_id) "
     "WHERE b.intermediate_id = $1 AND b.first_column = $2 AND b.block = ANY ($3) "
-    "ORDER BY b.block, p.partition_id",
-    "SELECT DISTINCT ON (b.block) b.block, p.partition_id, p.columns, p.bytes "
-    "FROM trails.cached_block AS b JOIN trails.cached_partition AS p USING (partition_id) "
+    "ORDER BY b.block, p.partition_id) "
+    "SELECT block, seal, partition_id, columns, bytes FROM b UNION ALL "
+    "SELECT NULL::integer, NULL::uuid, q.partition_id, q.columns, q.bytes "
+    "FROM (SELECT DISTINCT n.id FROM b, unnest(b.needs) AS n(id)) AS n, "
+    "LATERAL (SELECT partition_id, columns, bytes FROM trails.partition "
+    "WHERE partition_id = n.id OFFSET 0) AS q",
+    "WITH b AS (SELECT DISTINCT ON (b.block) b.block, b.seal, p.partition_id, p.columns, p.bytes, "
+    "p.needs FROM trails.cached_block AS b JOIN trails.cached_partition AS p USING (partition_id) "
     "WHERE b.intermediate_id = $1 AND b.first_column = $2 AND b.block = ANY ($3) "
-    "ORDER BY b.block, p.partition_id",
+    "ORDER BY b.block, p.partition_id) "
+    "SELECT block, seal, partition_id, columns, bytes FROM b UNION ALL "
+    "SELECT NULL::integer, NULL::uuid, q.partition_id, q.columns, q.bytes "
+    "FROM (SELECT DISTINCT n.id FROM b, unnest(b.needs) AS n(id)) AS n, "
+    "LATERAL (SELECT partition_id, columns, bytes FROM trails.cached_partition "
+    "WHERE partition_id = n.id OFFSET 0) AS q",
 };
 
 // For SqlParameters::AddArray, hence written like C.
@@ -152,13 +164,13 @@ void GroupWriter::PutBlock(const ColumnGroup &group, std::int32_t block, std::in
   written_.chunks += group.columns;
   if (put.same && IsSame(put.partitions.at(*put.same), put)) {
     written_.references += group.columns;
-    InsertRowBlock(group, block, *put.same);
+    InsertRowBlock(group, block, *put.same, put.hashes.back());
     return;
   }
   CompareKnown(&put);
   const std::string bytes = PutTogether(&put);
   InsertPartition(put, bytes);
-  InsertRowBlock(group, block, put.partition);
+  InsertRowBlock(group, block, put.partition, put.hashes.back());
   ++written_.partitions;
   written_.bytes += static_cast<std::int64_t>(bytes.size());
 }
@@ -199,19 +211,19 @@ bool GroupWriter::IsSame(const StoredPartition &partition, const Block &block) {
   std::vector<std::int32_t> all(block.elements.size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int32_t>(i);
   std::vector<std::string> stored(all.size());
-  if (!ReadIfSound(partition, all, stored.data())) return false;
+  if (ReadIfSound(partition, all, stored.data()) != block.hashes.back()) return false;
   return std::equal(stored.begin(), stored.end(), block.elements.begin(), block.elements.end());
 }
 
 // What is corrupt is no twin of anything; trails.check_store names it.
-bool GroupWriter::ReadIfSound(const StoredPartition &partition,
-                              std::span<const std::int32_t> columns, std::string *elements) {
+std::optional<ChunkHash> GroupWriter::ReadIfSound(const StoredPartition &partition,
+                                                  std::span<const std::int32_t> columns,
+                                                  std::string *elements) {
   try {
-    PartitionFetcher(catalog_, shelf_).Read(partition, columns, elements);
-    return true;
+    return PartitionFetcher(catalog_, shelf_).Read(partition, columns, elements);
   } catch (const Error &error) {
     if (error.kind() != ErrorKind::kCorruptData) throw;
-    return false;
+    return std::nullopt;
   }
 }
 
@@ -251,11 +263,11 @@ std::string GroupWriter::PutTogether(Block *block) {
     if (IsConstant(elements, width)) {
       partition.Add(elements, width);
     } else if (same) {
-      partition.AddReference(elements.size(), width, *same);
+      partition.AddReference(elements, width, *same);
       ++written_.references;
     } else if (const auto twin = own.find(hash);
                twin != own.end() && block->elements_at(twin->second) == elements) {
-      partition.AddReference(elements.size(), width, {0, twin->second});
+      partition.AddReference(elements, width, {0, twin->second});
       ++written_.references;
     } else {
       PutNew(column, *block, &partition);
@@ -268,7 +280,7 @@ std::string GroupWriter::PutTogether(Block *block) {
   block->new_hashes.push_back(block->hashes.back());
   block->new_columns.push_back(kWholePartition);
   block->needs = partition.needs();
-  return partition.Finish();
+  return partition.Finish(block->hashes.back());
 }
 
 void GroupWriter::PutNew(std::int32_t column, const Block &block, PartitionWriter *partition) {
@@ -321,16 +333,21 @@ void GroupWriter::InsertPartition(const Block &block, const std::string &bytes) 
 }
 
 void GroupWriter::InsertRowBlock(const ColumnGroup &group, std::int32_t block,
-                                 std::int64_t partition) {
+                                 std::int64_t partition, const ChunkHash &contents) {
   SqlParameters parameters;
   parameters.AddBigint(group.intermediate).AddInteger(group.first_column).AddInteger(block);
   parameters.AddBigint(partition);
+  parameters.AddUuid(SealOf({group.intermediate, group.first_column, block}, contents).bytes);
   (void)catalog_.WriteOften(kInsertRowBlock[static_cast<std::size_t>(shelf_)], parameters);
 }
 
 GroupReader::GroupReader(CatalogSession &catalog, Shelf shelf, const ColumnGroup &group,
                          std::vector<std::int32_t> blocks)
-    : fetcher_(catalog, shelf), shelf_(shelf), group_(group), blocks_(std::move(blocks)) {
+    : fetcher_(catalog, shelf),
+      shelf_(shelf),
+      group_(group),
+      blocks_(std::move(blocks)),
+      stored_(blocks_.size()) {
   const MemoryScope memory;
   SqlParameters parameters;
   parameters.AddBigint(group.intermediate).AddInteger(group.first_column);
@@ -338,29 +355,55 @@ GroupReader::GroupReader(CatalogSession &catalog, Shelf shelf, const ColumnGroup
   const std::uint64_t found =
       catalog.WriteOften(kFindBlocks[static_cast<std::size_t>(shelf)], parameters);
   for (std::uint64_t row = 0; row < found; ++row) {
-    if (catalog.Integer(row, 0) != blocks_[stored_.size()]) break;
-    stored_.push_back({catalog.Bigint(row, 1), catalog.Integer(row, 2), catalog.Stored(row, 3)});
+    StoredPartition partition{catalog.Bigint(row, 2), catalog.Integer(row, 3),
+                              catalog.Stored(row, 4)};
+    if (catalog.IsNull(row, 0)) {
+      fetcher_.Know(std::move(partition));
+      continue;
+    }
+    const auto at = std::ranges::lower_bound(blocks_, catalog.Integer(row, 0)) - blocks_.begin();
+    stored_[static_cast<std::size_t>(at)] = {std::move(partition), {catalog.Uuid(row, 1)}};
   }
   catalog.FreeRows();
-  if (stored_.size() == blocks_.size()) return;
+  is_whole_ = std::ranges::none_of(
+      stored_, [](const StoredBlock &stored) { return stored.partition.id == 0; });
+  if (shelf == Shelf::kDurable) RequireWhole(catalog);
+}
+
+void GroupReader::RequireWhole(CatalogSession &catalog) const {
+  if (is_whole_) return;
+  // Looked up after the blocks: who dropped them dropped it with them.
+  RequireIntermediate(catalog, group_.intermediate);
+  const auto is_missing = [](const StoredBlock &stored) { return stored.partition.id == 0; };
+  const auto missing = std::ranges::find_if(stored_, is_missing) - stored_.begin();
   throw Error(ErrorKind::kCorruptData,
-              fmt::format("block {} of intermediate {} is not stored", blocks_[stored_.size()],
-                          group.intermediate),
-              fmt::format("Of columns {} to {} are {} of {} blocks there.", group.first_column + 1,
-                          group.first_column + group.columns, found, blocks_.size()));
+              fmt::format("block {} of intermediate {} is not stored",
+                          blocks_[static_cast<std::size_t>(missing)], group_.intermediate),
+              fmt::format("Of columns {} to {} are {} of {} blocks missing.",
+                          group_.first_column + 1, group_.first_column + group_.columns,
+                          std::ranges::count_if(stored_, is_missing), blocks_.size()),
+              "trails.check_store names all that is missing; the rows can be logged anew after "
+              "trails.drop_intermediates.");
 }
 
 void GroupReader::Read(std::size_t index, std::span<const std::int32_t> columns,
                        std::string *elements) {
+  if (!is_whole_) throw Error(ErrorKind::kInternal, "blocks of a group are missing");
   const MemoryScope memory;
-  const StoredPartition &partition = stored_.at(index);
+  const StoredBlock &stored = stored_.at(index);
+  const StoredPartition &partition = stored.partition;
   try {
     if (partition.columns != group_.columns) {
       throw Error(ErrorKind::kCorruptData, "stored intermediate is corrupt",
                   fmt::format("Partition {} has {} columns instead of {}.", partition.id,
                               partition.columns, group_.columns));
     }
-    fetcher_.Read(partition, columns, elements);
+    const ChunkHash contents = fetcher_.Read(partition, columns, elements);
+    const BlockPlace place{group_.intermediate, group_.first_column, blocks_[index]};
+    if (SealOf(place, contents) != stored.seal) {
+      throw Error(ErrorKind::kCorruptData, "stored intermediate is corrupt",
+                  fmt::format("Partition {} is not what was stored for this block.", partition.id));
+    }
   } catch (const Error &error) {
     if (error.kind() != ErrorKind::kCorruptData) throw;
     throw Error(
@@ -374,6 +417,17 @@ void GroupReader::Read(std::size_t index, std::span<const std::int32_t> columns,
             : "trails.check_store names all that is corrupt; the rows can be logged anew "
               "after trails.drop_intermediates.");
   }
+}
+
+void RequireIntermediate(CatalogSession &catalog, std::int64_t intermediate) {
+  SqlParameters parameters;
+  parameters.AddBigint(intermediate);
+  if (catalog.WriteOften("SELECT FROM trails.intermediate WHERE intermediate_id = $1", parameters) >
+      0) {
+    return;
+  }
+  throw Error(ErrorKind::kUndefinedObject, "what was logged does not exist any more",
+              fmt::format("Intermediate {} was dropped by another session.", intermediate));
 }
 
 }  // namespace trails::pg

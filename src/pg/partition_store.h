@@ -80,14 +80,16 @@ class GroupWriter {
   bool IsThere(const ColumnGroup &group, std::int32_t block);
   void FindKnown(Block *block);
   bool IsSame(const StoredPartition &partition, const Block &block);
-  bool ReadIfSound(const StoredPartition &partition, std::span<const std::int32_t> columns,
-                   std::string *elements);
+  std::optional<ChunkHash> ReadIfSound(const StoredPartition &partition,
+                                       std::span<const std::int32_t> columns,
+                                       std::string *elements);
   void CompareKnown(Block *block);
   std::string PutTogether(Block *block);
   void PutNew(std::int32_t column, const Block &block, PartitionWriter *partition);
   void PutBased(std::int32_t column, const Block &block, PartitionWriter *partition);
   void InsertPartition(const Block &block, const std::string &bytes);
-  void InsertRowBlock(const ColumnGroup &group, std::int32_t block, std::int64_t partition);
+  void InsertRowBlock(const ColumnGroup &group, std::int32_t block, std::int64_t partition,
+                      const ChunkHash &contents);
 
   CatalogSession &catalog_;
   Shelf shelf_;
@@ -104,14 +106,21 @@ class GroupWriter {
 // its payload.
 class GroupReader {
  public:
-  // `blocks`, ascending: those that will be read. Throws PgError; Error(kCorruptData) when one is
-  // missing.
+  // Looks up `blocks`, ascending: those that will be read, and all that they need, as they are at
+  // one moment. Throws PgError; of the durable shelf Error(kCorruptData) where one is missing, as
+  // RequireIntermediate where that is why.
   GroupReader(CatalogSession &catalog, Shelf shelf, const ColumnGroup &group,
               std::vector<std::int32_t> blocks);
 
+  // False where the cache does not have all of the blocks: it lost one, or another session has
+  // dropped them since it was asked which groups there are. Then they are to be computed again, and
+  // Read is Error(kInternal).
+  bool is_whole() const noexcept { return is_whole_; }
+
   // The elements of some columns, ascending and counted from the group's first, of blocks[index].
   // elements [columns.size()]. Throws Error(kCorruptData) whose message names intermediate and
-  // block, and whose DETAIL the column; PgError. Cost: see PartitionFetcher::Read.
+  // block, and whose DETAIL the column, or that the partition is another block's; PgError. Cost:
+  // see PartitionFetcher::Read.
   void Read(std::size_t index, std::span<const std::int32_t> columns, std::string *elements);
 
   // What was read so far, and how long fetching (slices, bytes) took.
@@ -119,12 +128,23 @@ class GroupReader {
   double fetch_seconds() const noexcept { return fetcher_.fetch_seconds(); }
 
  private:
+  struct StoredBlock {
+    StoredPartition partition;
+    ChunkHash seal;
+  };
+
+  void RequireWhole(CatalogSession &catalog) const;
+
   PartitionFetcher fetcher_;
   Shelf shelf_;
   ColumnGroup group_;
   std::vector<std::int32_t> blocks_;
-  std::vector<StoredPartition> stored_;  // [blocks_]
+  std::vector<StoredBlock> stored_;  // [blocks_]
+  bool is_whole_ = false;
 };
+
+// Throws Error(kUndefinedObject) where the intermediate does not exist any more.
+void RequireIntermediate(CatalogSession &catalog, std::int64_t intermediate);
 
 // Which groups of an intermediate are stored, ascending, with their bytes: those of its own
 // partitions, and amortised: each partition's bytes shared equally with the partitions that need

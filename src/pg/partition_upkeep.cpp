@@ -77,9 +77,11 @@ constexpr const char *kForgetLost[] = {
     "DELETE FROM trails.stage_rate AS s WHERE s.intermediate_id <> 0 AND NOT EXISTS "
     "(SELECT FROM trails.intermediate AS i WHERE i.intermediate_id = s.intermediate_id)",
 };
-// kQueryHalfLife is $1.
+// kQueryHalfLife is $1. Rows that another transaction is deleting are left to it: waiting for it,
+// which may be waiting for the store, would be a circle.
 constexpr const char *kSumUpCounts =
-    "WITH counted AS (DELETE FROM trails.query_count RETURNING *) "
+    "WITH counted AS (DELETE FROM trails.query_count WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM trails.query_count FOR UPDATE SKIP LOCKED)) RETURNING *) "
     "INSERT INTO trails.query_count (intermediate_id, first_column, queries, counted_at) "
     "SELECT intermediate_id, first_column, "
     "sum(queries * 0.5 ^ (greatest(0, extract(epoch FROM clock_timestamp() - counted_at))::float8 "

@@ -42,7 +42,16 @@ ColumnGroup RowIdGroup(std::int64_t intermediate, std::int32_t chunks) {
   return {intermediate, groups * kPartitionColumns, 1};
 }
 
-[[noreturn]] void ThrowCorrupt(const std::string &pipeline) {
+// Throws where the pipeline is corrupt, or was dropped while its rows were looked up.
+[[noreturn]] void ThrowCorrupt(CatalogSession &catalog, std::int64_t logged,
+                               const std::string &pipeline) {
+  SqlParameters parameters;
+  parameters.AddBigint(logged);
+  if (catalog.WriteOften("SELECT FROM trails.logged WHERE logged_id = $1", parameters) == 0) {
+    throw Error(ErrorKind::kUndefinedObject,
+                fmt::format("pipeline {} does not exist any more", pipeline),
+                "It was dropped by another session.");
+  }
   throw Error(ErrorKind::kCorruptData, fmt::format("stages of pipeline {} are corrupt", pipeline),
               {}, "trails.check_store names what is missing.");
 }
@@ -71,13 +80,12 @@ std::vector<StageInfo> ListStages(CatalogSession &catalog, std::int64_t logged,
       info.seconds = catalog.Double(row, 4);
       stages.push_back(std::move(info));
     }
-    if (stage + 1 != stages.size()) ThrowCorrupt(pipeline);
+    if (stage + 1 != stages.size()) ThrowCorrupt(catalog, logged, pipeline);
     StageColumn column;
     column.name = catalog.Text(row, 5);
     column.type = catalog.Text(row, 6);
     stages.back().columns.push_back(std::move(column));
   }
-  if (stages.empty()) ThrowCorrupt(pipeline);
   return stages;
 }
 
@@ -108,7 +116,9 @@ struct KnownIds {
 Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged) {
   Pipeline pipeline;
   pipeline.logged = logged;
-  pipeline.stages = ListStages(catalog, logged.logged_id, "\"" + logged.name + "\"");
+  const std::string name = fmt::format("\"{}\"", logged.name);
+  pipeline.stages = ListStages(catalog, logged.logged_id, name);
+  if (pipeline.stages.empty()) ThrowCorrupt(catalog, logged.logged_id, name);
   ParseColumns(&pipeline.stages);
   SqlParameters parameters;
   parameters.AddBigint(logged.logged_id);
@@ -116,6 +126,7 @@ Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged) {
       "SELECT v.value FROM trails.pipeline_stage AS s, unnest(s.settings) WITH ORDINALITY "
       "AS v(value, number) WHERE s.logged_id = $1 AND s.stage = 0 ORDER BY v.number",
       parameters);
+  if (settings == 0) ThrowCorrupt(catalog, logged.logged_id, name);
   for (std::uint64_t row = 0; row < settings; ++row) {
     pipeline.settings.values.push_back(catalog.Text(row, 0));
   }
@@ -125,8 +136,10 @@ Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged) {
 std::vector<StageInfo> ListStagesOf(CatalogSession &catalog, std::int64_t intermediate) {
   SqlParameters parameters;
   parameters.AddBigint(intermediate);
-  (void)catalog.WriteOften("SELECT logged_id FROM trails.intermediate WHERE intermediate_id = $1",
-                           parameters);
+  if (catalog.WriteOften("SELECT logged_id FROM trails.intermediate WHERE intermediate_id = $1",
+                         parameters) == 0) {
+    return {};
+  }
   const std::int64_t logged = catalog.Bigint(0, 0);
   return ListStages(catalog, logged, fmt::format("{}", logged));
 }
@@ -274,18 +287,22 @@ std::shared_ptr<const std::vector<std::int64_t>> ReadRowIds(CatalogSession &cata
 
 StageReader::StageReader(CatalogSession &catalog, const StageInfo &stage,
                          std::vector<std::int32_t> columns, std::vector<std::int32_t> blocks)
-    : stage_(stage) {
+    : stage_(stage), columns_(std::move(columns)), blocks_(std::move(blocks)) {
   for (const std::int32_t first : FirstChunks(stage)) {
     const ColumnGroup group = GroupAt(stage, first);
     std::vector<std::int32_t> within;
-    for (const std::int32_t column : columns) {
+    for (const std::int32_t column : columns_) {
       const std::int32_t chunk = 2 * column - first;
       if (chunk < 0 || chunk >= group.columns) continue;
       within.insert(within.end(), {chunk, chunk + 1});
     }
     if (within.empty()) continue;
-    groups_.push_back({GroupReader(catalog, stage.shelf(), group, blocks), first, within});
+    groups_.push_back({GroupReader(catalog, stage.shelf(), group, blocks_), first, within});
   }
+}
+
+bool StageReader::is_whole() const noexcept {
+  return std::ranges::all_of(groups_, [](const Group &group) { return group.reader.is_whole(); });
 }
 
 void StageReader::Read(std::size_t index, StageBlock *block) {
@@ -298,13 +315,25 @@ void StageReader::Read(std::size_t index, StageBlock *block) {
           std::move(elements[i]);
     }
   }
+  for (const std::int32_t column : columns_) {
+    const auto at = static_cast<std::size_t>(column);
+    try {
+      CheckStageColumn(stage_.columns[at], *block, at);
+    } catch (const Error &error) {
+      throw Error(error.kind(),
+                  fmt::format("block {} of intermediate {} is corrupt", blocks_.at(index),
+                              stage_.intermediate_id),
+                  error.detail(), error.hint());
+    }
+  }
 }
 
-StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
-                          const std::vector<std::int32_t> &columns) {
+std::optional<StageRows> ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
+                                         const std::vector<std::int32_t> &columns) {
   const auto ids = ReadRowIds(catalog, stage);
   const RowChoice rows(stage.rows, {});
   StageReader reader(catalog, stage, columns, rows.blocks());
+  if (!reader.is_whole()) return std::nullopt;
   StageRows all;
   all.columns = stage.columns;
   for (std::size_t i = 0; i < rows.blocks().size(); ++i) {
@@ -312,10 +341,6 @@ StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
     const auto first = ids->begin() + rows.first_row(i);
     block.row_ids.assign(first, first + rows.block_rows(i));
     reader.Read(i, &block);
-    for (const std::int32_t column : columns) {
-      const auto at = static_cast<std::size_t>(column);
-      CheckStageColumn(stage.columns[at], block, at);
-    }
     all.blocks.push_back(std::move(block));
   }
   return all;

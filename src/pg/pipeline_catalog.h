@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,12 +43,14 @@ struct Pipeline {
   std::vector<StageInfo> stages;  // by their numbers, from 0
 };
 
-// Reads it. `logged`: as FindLogged gave it, kPipeline. Throws Error(kCorruptData); PgError, where
-// a type of a column was dropped too.
+// Reads it. `logged`: as FindLogged gave it, kPipeline. Throws Error(kCorruptData);
+// Error(kUndefinedObject) where it was dropped meanwhile; PgError, where a type of a column was
+// dropped too.
 Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged);
 
 // The stages of the pipeline that has the intermediate, by their numbers; of their columns the
-// names and types as they were, not looked up. Throws Error(kCorruptData), PgError.
+// names and types as they were, not looked up. None where it was dropped. Throws
+// Error(kCorruptData), PgError.
 std::vector<StageInfo> ListStagesOf(CatalogSession &catalog, std::int64_t intermediate);
 
 // The number of the stage that the intermediate is. Throws Error(kInternal) for another's.
@@ -98,7 +101,10 @@ class StageReader {
   StageReader(CatalogSession &catalog, const StageInfo &stage, std::vector<std::int32_t> columns,
               std::vector<std::int32_t> blocks);
 
-  // Fills elements of blocks[index]; row_ids are left alone.
+  // As GroupReader, of all of them together.
+  bool is_whole() const noexcept;
+
+  // Fills elements of blocks[index], whose row_ids are there, and checks them.
   void Read(std::size_t index, StageBlock *block);
 
  private:
@@ -109,12 +115,14 @@ class StageReader {
   };
 
   const StageInfo &stage_;
+  std::vector<std::int32_t> columns_;
+  std::vector<std::int32_t> blocks_;
   std::vector<Group> groups_;
 };
 
-// All stored rows, some columns of them, ascending; the others have empty chunks.
-// Throws Error(kCorruptData).
-StageRows ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
-                          const std::vector<std::int32_t> &columns);
+// All stored rows, some columns of them, ascending; the others have empty chunks. Nothing where the
+// cache does not have all of them (any more). Throws Error(kCorruptData).
+std::optional<StageRows> ReadStoredStage(CatalogSession &catalog, const StageInfo &stage,
+                                         const std::vector<std::int32_t> &columns);
 
 }  // namespace trails::pg

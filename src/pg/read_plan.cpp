@@ -330,6 +330,7 @@ void PlanGroups(CatalogSession &catalog, CheckedQuery *query) {
     group.read_seconds = part_read;
     group.rerun_seconds = RerunSeconds(rates, group.rerun);
     if (intermediate.is_foreign) {
+      if (!group.stored) RequireIntermediate(catalog, intermediate.intermediate_id);
       ChooseForeign(*query, &group);
     } else {
       Choose(*query, &group);

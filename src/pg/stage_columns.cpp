@@ -235,10 +235,6 @@ void CheckStageColumn(const StageColumn &column, const StageBlock &block, std::s
               "trails.check_store names all that is corrupt.");
 }
 
-void CheckStageBlock(const std::vector<StageColumn> &columns, const StageBlock &block) {
-  for (std::size_t i = 0; i < columns.size(); ++i) CheckStageColumn(columns[i], block, i);
-}
-
 void StageReals(const std::vector<StageColumn> &columns, const StageBlock &block,
                 std::size_t column, std::span<const std::int32_t> rows, float *out) {
   constexpr float kNull = std::numeric_limits<float>::quiet_NaN();

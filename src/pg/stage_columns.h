@@ -65,8 +65,6 @@ std::string ColumnDefinitions(const std::vector<StageColumn> &columns);
 
 // Throws Error(kCorruptData) where the sizes of a column's two chunks do not fit the block's rows.
 void CheckStageColumn(const StageColumn &column, const StageBlock &block, std::size_t position);
-// The same of all columns.
-void CheckStageBlock(const std::vector<StageColumn> &columns, const StageBlock &block);
 
 // The column's values of some rows of a block that was checked, as real; NaN for NULL. out
 // [rows.size()]. Throws Error(kInternal) for a column that is no number; Error(kCorruptData) for

@@ -187,6 +187,7 @@ void KeepStageRates(CatalogSession &catalog) {
 std::map<std::int64_t, WholeGroup> CostsOfStages(CatalogSession &catalog,
                                                  std::int64_t intermediate) {
   const std::vector<StageInfo> stages = ListStagesOf(catalog, intermediate);
+  if (stages.empty()) return {};
   const std::vector<bool> stored = StoredStages(catalog, stages);
   std::map<std::int64_t, WholeGroup> costs;
   for (std::size_t i = 1; i < stages.size(); ++i) {

@@ -64,26 +64,31 @@ std::vector<std::int32_t> Numbers(std::int64_t count) {
   return numbers;
 }
 
-// Some columns of all rows, from the store.
-StageRows ReadRows(CatalogSession &catalog, const StageInfo &stage,
-                   const std::vector<std::int32_t> &columns) {
+// Some columns of all rows, from the store; nothing where they are not there any more.
+std::optional<StageRows> ReadRows(CatalogSession &catalog, const StageInfo &stage,
+                                  const std::vector<std::int32_t> &columns) {
   StageReadWork work = WholeOfStage(stage);
   work.column_blocks = work.blocks * static_cast<std::int64_t>(columns.size());
   const auto start = SteadyClock::now();
-  StageRows rows = ReadStoredStage(catalog, stage, columns);
-  LearnStageRead(catalog, stage, work, SecondsSince(start));
+  auto rows = ReadStoredStage(catalog, stage, columns);
+  if (rows) LearnStageRead(catalog, stage, work, SecondsSince(start));
   return rows;
 }
 
-// The rows from which the stage is run again. What was stored when that was planned may be gone.
+// The rows from which the stage is run again. What was stored when that was planned may be gone, or
+// have lost a block.
 StageRows ReadAncestor(CatalogSession &catalog, StageQuery *asked) {
   const std::vector<StageInfo> &stages = asked->pipeline.stages;
-  const std::vector<bool> stored = StoredStages(catalog, stages);
-  if (!stored[static_cast<std::size_t>(asked->ancestor)]) {
-    asked->ancestor = CheapestStart(catalog, stages, stored, asked->stage).ancestor;
+  std::vector<bool> stored = StoredStages(catalog, stages);
+  for (;;) {
+    if (!stored[static_cast<std::size_t>(asked->ancestor)]) {
+      asked->ancestor = CheapestStart(catalog, stages, stored, asked->stage).ancestor;
+    }
+    const StageInfo &ancestor = stages[static_cast<std::size_t>(asked->ancestor)];
+    const auto columns = Numbers(static_cast<std::int64_t>(ancestor.columns.size()));
+    if (auto rows = ReadRows(catalog, ancestor, columns)) return *std::move(rows);
+    stored[static_cast<std::size_t>(asked->ancestor)] = false;  // never the source
   }
-  const StageInfo &ancestor = stages[static_cast<std::size_t>(asked->ancestor)];
-  return ReadRows(catalog, ancestor, Numbers(static_cast<std::int64_t>(ancestor.columns.size())));
 }
 
 // Runs the stage again, and keeps it where that was planned.
@@ -132,17 +137,36 @@ void Count(CatalogSession &catalog, const std::vector<StageQuery> &queries) {
   ObeyNewBound(catalog);
 }
 
+// What was to be read has left the cache since it was planned, or a part of it is lost: it is to be
+// run again. What remains would keep it from being stored anew.
+void LeaveCache(CatalogSession &catalog, StageQuery *asked) {
+  if (asked->query->strategy == Strategy::kRead) {
+    throw Error(
+        ErrorKind::kInvalidArgument,
+        fmt::format("layer \"{}\" cannot be read from the store", asked->query->intermediate.layer),
+        fmt::format("Of pipeline \"{}\": blocks of it are missing.", asked->pipeline.logged.name),
+        "Leave the strategy to 'auto'.");
+  }
+  asked->plan.strategy = Strategy::kRerun;
+  const std::int64_t intermediate = asked->info().intermediate_id;
+  if (MayKeep() && TryLockUntilCommit(catalog, LockSubject::kIntermediate, intermediate)) {
+    DropIntermediate(catalog, Shelf::kCache, intermediate);
+  }
+}
+
 // Plans the queries, runs what is to be run again, and calls use(catalog, queries), which reads the
-// others in the snapshot in which they were found stored.
+// others; it returns the numbers of those that were not there after all, and is then called again
+// once they were run.
 template <typename Use>
 void Answer(std::vector<StageQuery> queries, Use use) {
   for (;;) {
     const bool is_answered = WithCatalog([&](CatalogSession &catalog) {
       const FreshSnapshot snapshot;
       if (!PlanRest(catalog, &queries)) return false;
-      use(catalog, queries);
-      Count(catalog, queries);
-      return true;
+      const std::vector<std::size_t> gone = use(catalog, queries);
+      for (const std::size_t i : gone) LeaveCache(catalog, &queries[i]);
+      if (gone.empty()) Count(catalog, queries);
+      return gone.empty();
     });
     if (is_answered) return;
     for (StageQuery &asked : queries) {
@@ -170,6 +194,15 @@ class StageReading {
       columns_ += static_cast<std::int64_t>(query.columns.size());
       seconds_[i] = SecondsSince(start);
     }
+  }
+
+  // Numbers of the queries of which not all blocks are there to be read.
+  std::vector<std::size_t> gone() const {
+    std::vector<std::size_t> gone;
+    for (std::size_t i = 0; i < readers_.size(); ++i) {
+      if (readers_[i] && !readers_[i]->is_whole()) gone.push_back(i);
+    }
+    return gone;
   }
 
   void Run(const std::function<void(const ColumnBlock &)> &sink) {
@@ -207,7 +240,6 @@ class StageReading {
     const StageBlock &block = readers_[i] ? read : query.rerun->blocks.at(number);
     for (const std::int32_t column : query.columns) {
       const auto at = static_cast<std::size_t>(column);
-      CheckStageColumn(columns[at], block, at);
       StageReals(columns, block, at, rows, out);
       out += rows.size();
     }
@@ -265,7 +297,11 @@ StageRows RowsOf(const IntermediateQuery &query) {
   StageRows rows;
   Answer({Checked(query)}, [&](CatalogSession &catalog, std::vector<StageQuery> &planned) {
     StageQuery &asked = planned.front();
-    rows = asked.rerun ? std::move(*asked.rerun) : ReadRows(catalog, asked.info(), asked.columns);
+    auto found =
+        asked.rerun ? std::move(asked.rerun) : ReadRows(catalog, asked.info(), asked.columns);
+    if (!found) return std::vector<std::size_t>{0};
+    rows = *std::move(found);
+    return std::vector<std::size_t>();
   });
   return rows;
 }
@@ -298,7 +334,10 @@ class StageValues final : public ValueSource {
       }
     }
     Answer(std::move(asked), [&](CatalogSession &catalog, const std::vector<StageQuery> &planned) {
-      StageReading(catalog, planned).Run(sink);
+      StageReading reading(catalog, planned);
+      std::vector<std::size_t> gone = reading.gone();
+      if (gone.empty()) reading.Run(sink);
+      return gone;
     });
   }
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/intermediates/partition.h"
-#include "core/intermediates/statistics_bytes.h"
 #include "pg/advisory_lock.h"
 #include "pg/fresh_snapshot.h"
 
@@ -77,6 +76,7 @@ void WriteGroups(CatalogSession &catalog, const char *statement,
   for (std::int32_t first = 0; first < columns; first += kPartitionColumns) {
     const std::int32_t end = std::min(first + kPartitionColumns, columns);
     GroupStatistics group;
+    group.name = {intermediate.intermediate_id, intermediate.epoch, first};
     group.cost = {intermediate.rows, flops_per_row};
     group.columns.assign(statistics.columns.begin() + first, statistics.columns.begin() + end);
     if (!statistics.quantisers.empty()) {
@@ -96,17 +96,24 @@ void Append(const IntermediateRow &intermediate, std::int32_t first_column, std:
             std::string_view bytes, LayerStatistics *layer) {
   try {
     GroupStatistics group = ReadStatisticsBytes(intermediate.scheme, columns, bytes);
+    if (const auto wrong = WrongOwner(group, intermediate, first_column)) {
+      throw Error(ErrorKind::kCorruptData, "stored statistics are corrupt", *wrong);
+    }
     std::ranges::move(group.columns, std::back_inserter(layer->columns));
     std::ranges::move(group.quantisers, std::back_inserter(layer->quantisers));
   } catch (const Error &error) {
+    if (error.kind() != ErrorKind::kCorruptData) throw;
+    const char *hint = "trails.log_intermediates makes them anew.";
+    if (intermediate.is_foreign || intermediate.is_stage) {
+      hint =
+          "trails.check_store names all that is corrupt; it can be logged anew after "
+          "trails.drop_intermediates.";
+    }
     throw Error(error.kind(),
                 fmt::format("stored statistics of layer \"{}\" are corrupt", intermediate.layer),
                 fmt::format("Intermediate {}, columns from {}: {}", intermediate.intermediate_id,
                             first_column + 1, error.detail()),
-                intermediate.is_foreign
-                    ? "trails.check_store names all that is corrupt; the layer can be logged anew "
-                      "after trails.drop_intermediates."
-                    : "Log the layer again with trails.log_intermediates.");
+                hint);
   }
 }
 
@@ -144,6 +151,32 @@ std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
   if (expected < columns) return nullptr;
   if (!is_foreign) Remember(intermediate.intermediate_id, layer);
   return layer;
+}
+
+void ForgetCorruptStatistics(CatalogSession &catalog, const IntermediateRow &intermediate) {
+  try {
+    (void)FindStatistics(catalog, intermediate);
+  } catch (const Error &error) {
+    if (error.kind() != ErrorKind::kCorruptData || intermediate.is_foreign) throw;
+    SqlParameters parameters;
+    parameters.AddBigint(intermediate.intermediate_id);
+    catalog.Write("DELETE FROM trails.cached_statistics WHERE intermediate_id = $1", parameters);
+  }
+}
+
+std::optional<std::string> WrongOwner(const GroupStatistics &group,
+                                      const IntermediateRow &intermediate,
+                                      std::int32_t first_column) {
+  const GroupName name{intermediate.intermediate_id, intermediate.epoch, first_column};
+  if (group.name != name) {
+    return fmt::format("They are of intermediate {}, epoch {}, columns from {}.",
+                       group.name.intermediate, group.name.epoch, group.name.first_column + 1);
+  }
+  const bool has_rows = intermediate.is_foreign ? group.cost.rows >= intermediate.rows
+                                                : group.cost.rows == intermediate.rows;
+  if (has_rows) return std::nullopt;
+  return fmt::format("They are of {} rows, of which there are {}.", group.cost.rows,
+                     intermediate.rows);
 }
 
 void KeepStatistics(CatalogSession &catalog, const IntermediateRow &intermediate,

@@ -4,12 +4,18 @@
 // They never change: an intermediate's rows and parameters do not. Those of a foreign layer change
 // with every batch of rows, cannot be made again, and are in trails.foreign_statistics alone.
 //
+// Values are decoded by them, so that of the right layer and of no other is what they must be: the
+// bytes say whose they are.
+//
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "core/intermediates/statistics_bytes.h"
 #include "pg/intermediate_reader.h"
 
 namespace trails::pg {
@@ -19,10 +25,22 @@ inline constexpr std::int64_t kStatisticsCacheBytes = std::int64_t{64} << 20;
 
 // Those of all stored columns; null where a group's are missing. Those of a foreign layer may be of
 // rows that were logged since `intermediate` was looked up. Throws PgError;
-// Error(kCorruptData) whose DETAIL names the intermediate and the group.
+// Error(kCorruptData) whose DETAIL names the intermediate and the group, also for those of another
+// group or of other rows.
 // Cost: a look-up; the first time in a session some 2 us a column.
 std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
                                                       const IntermediateRow &intermediate);
+
+// Takes them out of the table where they are corrupt, so that they are made anew; of a foreign
+// layer they cannot be. Throws PgError, as FindStatistics for a foreign layer. Cost: of
+// FindStatistics, which then has them.
+void ForgetCorruptStatistics(CatalogSession &catalog, const IntermediateRow &intermediate);
+
+// Looks at whose they are: `group` against the intermediate. Returns what is wrong as a sentence,
+// nothing where it is right. Of a foreign layer there may be more rows.
+std::optional<std::string> WrongOwner(const GroupStatistics &group,
+                                      const IntermediateRow &intermediate,
+                                      std::int32_t first_column);
 
 // Keeps them: for the session always, in the table where MayKeep. flops_per_row: Layer's.
 // Throws PgError.

@@ -24,6 +24,16 @@ namespace {
 
 constexpr std::size_t kNamesTold = 10;
 
+GroupCost CostIfSound(std::string_view header) {
+  if (header.empty()) return {};
+  try {
+    return PeekCost(header);
+  } catch (const Error &error) {
+    if (error.kind() != ErrorKind::kCorruptData) throw;
+    return {};
+  }
+}
+
 // What goes together: a column group of a layer, or all groups of a stage.
 struct Unit {
   std::int64_t intermediate = 0;
@@ -121,13 +131,13 @@ class CacheContents {
       unit.columns = static_cast<std::int32_t>(catalog.Bigint(row, 5));
       std::string header;
       catalog.AppendBytes(row, 6, &header);
-      if (!header.empty()) unit.cost = PeekCost(header);
+      unit.cost = CostIfSound(header);
     }
     catalog.FreeRows();
   }
 
-  // A layer's group without statistics is worth nothing: reading it would need the model run for
-  // them first. What others need too counts in part, so that it goes after them.
+  // A layer's group without sound statistics is worth nothing: reading it would need the model run
+  // for them first. What others need too counts in part, so that it goes after them.
   void Weigh(CatalogSession &catalog, Unit *unit) {
     std::int64_t bytes = 0;
     double amortised = 0;
@@ -148,7 +158,7 @@ class CacheContents {
 
   const WholeGroup &CostOfStage(CatalogSession &catalog, std::int64_t intermediate) {
     if (!stages_.contains(intermediate)) stages_.merge(CostsOfStages(catalog, intermediate));
-    return stages_.at(intermediate);
+    return stages_[intermediate];  // nothing of a pipeline that was dropped since
   }
 
   void Retain(std::int64_t partition) {

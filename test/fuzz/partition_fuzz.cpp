@@ -121,9 +121,11 @@ void WriteAndRead(std::string_view bytes) {
       writer.AddBased(elements, width, {0, 0}, bytes.substr(0, column_bytes));
     }
   }
-  writer.AddReference(column_bytes, width, {0, 0});
-  const std::string partition = writer.Finish();
+  writer.AddReference(bytes.substr(0, column_bytes), width, {0, 0});
+  const ChunkHash contents = HashOf(bytes, 1);
+  const std::string partition = writer.Finish(contents);
   const PartitionDirectory directory(partition, partition.size(), writer.columns());
+  if (directory.contents() != contents) std::abort();
   for (std::int32_t c = 0; c < directory.columns(); ++c) {
     const PartitionEntry &entry = directory.entry(c);
     const std::string_view base = bytes.substr(0, column_bytes);
@@ -165,8 +167,8 @@ void WriteSeeds(const std::filesystem::path &folder) {
   writer.Add(run + run, 4);
   writer.Add(drawn, 8);
   writer.AddBased(alike, 8, {5, 0}, Elsewhere());
-  writer.AddReference(drawn.size(), 8, {0, 3});
-  WriteSeed(folder, writer.Finish());
+  writer.AddReference(drawn, 8, {0, 3});
+  WriteSeed(folder, writer.Finish(HashOf(drawn, 8)));
   const std::string base = RandomElements(60, 4, 5);
   std::string close = base;
   close[9] ^= '\1';

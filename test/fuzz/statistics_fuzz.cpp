@@ -97,6 +97,7 @@ void WriteSeeds(const std::filesystem::path &folder) {
   for (std::size_t s = 0; s < std::size(kSchemes); ++s) {
     const Scheme scheme = ParseScheme(kSchemes[s]);
     GroupStatistics group;
+    group.name = {static_cast<std::int64_t>(s) + 1, 2, 256};
     group.cost.rows = static_cast<std::int64_t>(values.size());
     for (int column = 0; column < 2; ++column) {
       group.columns.emplace_back().Add(0, values);

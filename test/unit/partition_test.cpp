@@ -18,6 +18,7 @@ namespace trails {
 namespace {
 
 constexpr std::int64_t kElsewhere = 77;  // number of another partition
+constexpr ChunkHash kContents = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
 
 // A partition with a column of every encoding, and what its columns hold.
 struct Sample {
@@ -44,10 +45,10 @@ Sample MakeSample(std::int64_t rows) {
   writer.AddBased(alike, 4, {kElsewhere, 3}, sample.other);
   sample.elements.push_back(alike);
   EXPECT_EQ(writer.last_encoding(), ChunkEncoding::kBased);
-  writer.AddReference(sample.other.size(), 4, {kElsewhere, 3});
+  writer.AddReference(sample.other, 4, {kElsewhere, 3});
   sample.elements.push_back(sample.other);
   EXPECT_EQ(writer.last_encoding(), ChunkEncoding::kReference);
-  writer.AddReference(sample.elements[1].size(), 8, {0, 1});
+  writer.AddReference(sample.elements[1], 8, {0, 1});
   sample.elements.push_back(sample.elements[1]);
   std::string close = sample.elements[1];
   close[5] ^= '\1';
@@ -55,7 +56,7 @@ Sample MakeSample(std::int64_t rows) {
   sample.elements.push_back(close);
   EXPECT_EQ(writer.last_encoding(), ChunkEncoding::kBased);
   EXPECT_EQ(writer.needs(), (std::vector<std::int64_t>{kElsewhere}));
-  sample.bytes = writer.Finish();
+  sample.bytes = writer.Finish(kContents);
   return sample;
 }
 
@@ -120,20 +121,69 @@ TEST(Partition, EveryColumnComesBack) {
 TEST(Partition, HasTheDocumentedLayout) {
   PartitionWriter writer(1);
   writer.Add("abcd", 4);
-  writer.AddReference(8, 8, {0x0102030405060708, 9});
-  const std::string bytes = writer.Finish();
+  writer.AddReference("abcdefgh", 8, {0x0102030405060708, 9});
+  const std::string bytes = writer.Finish(kContents);
   const std::string payload = "abcd";
+  const auto number_at = [&](std::size_t at) {
+    std::uint32_t number = 0;
+    std::memcpy(&number, bytes.data() + at, sizeof(number));
+    return number;
+  };
   EXPECT_EQ(bytes.substr(0, 12), std::string("TRPT\1\0\2\0\1\0\0\0", 12));
-  EXPECT_EQ(bytes.substr(16, 16), std::string("\0\4\0\0\x50\0\0\0\4\0\0\0\4\0\0\0", 16));
-  std::uint32_t checksum = 0;
-  std::memcpy(&checksum, bytes.data() + 32, sizeof(checksum));
-  EXPECT_EQ(checksum, Crc32c(payload));
-  EXPECT_EQ(bytes.substr(36, 12), std::string(12, '\0'));
-  EXPECT_EQ(bytes.substr(48, 16), std::string("\5\x08\x09\0\x54\0\0\0\0\0\0\0\x08\0\0\0", 16));
-  EXPECT_EQ(bytes.substr(64, 16), std::string("\0\0\0\0\x08\7\6\5\4\3\2\1\0\0\0\0", 16));
-  EXPECT_EQ(bytes.substr(80), payload);
-  EXPECT_EQ(PartitionDirectory::BytesFor(2), 80U);
+  EXPECT_EQ(number_at(12), Crc32c(bytes.substr(16, 80), Crc32c(bytes.substr(0, 12))));
+  EXPECT_EQ(bytes.substr(16, 16), "\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10");
+  EXPECT_EQ(bytes.substr(32, 16), std::string("\0\4\0\0\x60\0\0\0\4\0\0\0\4\0\0\0", 16));
+  EXPECT_EQ(number_at(48), Crc32c(payload));
+  EXPECT_EQ(bytes.substr(52, 12), std::string(12, '\0'));
+  EXPECT_EQ(bytes.substr(64, 16), std::string("\5\x08\x09\0\x64\0\0\0\0\0\0\0\x08\0\0\0", 16));
+  EXPECT_EQ(bytes.substr(80, 12), std::string("\0\0\0\0\x08\7\6\5\4\3\2\1", 12));
+  EXPECT_EQ(number_at(92), Crc32c("abcdefgh"));
+  EXPECT_EQ(bytes.substr(96), payload);
+  EXPECT_EQ(PartitionDirectory::BytesFor(2), 96U);
   EXPECT_EQ(Sealed(bytes), bytes);
+}
+
+// A hash of the contents alone, so that equal partitions are found.
+TEST(Partition, ContentsAreRowsAndColumnsInTheirOrder) {
+  const ChunkHash a = HashOf("abcd", 4);
+  const ChunkHash b = HashOf("abcd", 2);
+  const auto of = [](std::vector<ChunkHash> columns, std::int64_t rows) {
+    return HashOfPartition(columns, rows);
+  };
+  EXPECT_EQ(of({a, b}, 1), of({a, b}, 1));
+  EXPECT_NE(of({a, b}, 1), of({b, a}, 1));
+  EXPECT_NE(of({a, b}, 1), of({a, b}, 2));
+  EXPECT_NE(of({a, b}, 1), of({a}, 1));
+}
+
+TEST(Partition, ASealIsOfOnePlaceAndOneContents) {
+  const BlockPlace place{12, 256, 3};
+  const ChunkHash seal = SealOf(place, kContents);
+  EXPECT_EQ(seal, SealOf(place, kContents));
+  EXPECT_NE(seal, SealOf({13, 256, 3}, kContents));
+  EXPECT_NE(seal, SealOf({12, 0, 3}, kContents));
+  EXPECT_NE(seal, SealOf({12, 256, 4}, kContents));
+  EXPECT_NE(seal, SealOf({12, 3, 256}, kContents));
+  EXPECT_NE(seal, SealOf(place, HashOf("", 1)));
+}
+
+TEST(Partition, AnotherChunkThanTheOneReferredToIsCorrupt) {
+  const Sample sample = MakeSample(100);
+  const PartitionDirectory directory = DirectoryOf(sample.bytes, kSampleColumns);
+  EXPECT_EQ(directory.contents(), kContents);
+  // Partition kElsewhere, mixed up with one that has other numbers, as many.
+  const std::string another = RandomElements(100, 4, 99);
+  ASSERT_EQ(another.size(), sample.other.size());
+  std::string elements;
+  for (const std::int32_t column : {4, 5}) {
+    const PartitionEntry &entry = directory.entry(column);
+    const std::string payload = sample.bytes.substr(entry.offset, entry.bytes);
+    DecodeEntry(entry, payload, sample.other, &elements);
+    EXPECT_EQ(elements, sample.elements[static_cast<std::size_t>(column)]);
+    EXPECT_EQ(KindOf([&] { DecodeEntry(entry, payload, another, &elements); }),
+              ErrorKind::kCorruptData)
+        << column;
+  }
 }
 
 TEST(Partition, ADirectoryIsReadFromItsPrefixAlone) {
@@ -152,7 +202,9 @@ TEST(Partition, NeedsEachOtherPartitionOnce) {
   PartitionWriter writer(10);
   writer.Add(RandomElements(10, 4, 5), 4);
   EXPECT_TRUE(writer.needs().empty());
-  for (const std::int64_t other : {9, 4, 9, 0}) writer.AddReference(40, 4, {other, 0});
+  for (const std::int64_t other : {9, 4, 9, 0}) {
+    writer.AddReference(RandomElements(10, 4, 5), 4, {other, 0});
+  }
   // A base that does not help is not needed.
   writer.AddBased(RandomElements(10, 4, 6), 4, {5, 0}, RandomElements(10, 4, 7));
   EXPECT_EQ(writer.last_encoding(), ChunkEncoding::kRaw);
@@ -167,21 +219,21 @@ TEST(Partition, TakesAsManyColumnsAsItMay) {
     writer.Add(elements.back(), 2);
   }
   EXPECT_EQ(writer.columns(), kPartitionColumns);
-  EXPECT_EQ(ReadAll(writer.Finish(), kPartitionColumns, ""), elements);
+  EXPECT_EQ(ReadAll(writer.Finish(kContents), kPartitionColumns, ""), elements);
   EXPECT_EQ(KindOf([&] { writer.Add("ab", 2); }), ErrorKind::kLimit);
-  EXPECT_EQ(KindOf([&] { writer.AddReference(2, 2, {0, 0}); }), ErrorKind::kLimit);
+  EXPECT_EQ(KindOf([&] { writer.AddReference("ab", 2, {0, 0}); }), ErrorKind::kLimit);
   EXPECT_EQ(writer.columns(), kPartitionColumns);
 }
 
 TEST(Partition, WrongUseIsAnInternalError) {
   EXPECT_EQ(KindOf([] { PartitionWriter writer(0); }), ErrorKind::kInternal);
   EXPECT_EQ(KindOf([] { PartitionWriter writer(std::int64_t{1} << 32); }), ErrorKind::kInternal);
-  EXPECT_EQ(KindOf([] { PartitionWriter(1).Finish(); }), ErrorKind::kInternal);
+  EXPECT_EQ(KindOf([] { PartitionWriter(1).Finish(kContents); }), ErrorKind::kInternal);
   PartitionWriter writer(10);
   writer.Add(RandomElements(10, 4, 9), 4);
-  writer.AddReference(40, 4, {0, 0});
+  writer.AddReference(RandomElements(10, 4, 9), 4, {0, 0});
   const auto refers = [&](std::size_t bytes, std::int32_t width, ChunkPlace place) {
-    return KindOf([&] { writer.AddReference(bytes, width, place); });
+    return KindOf([&] { writer.AddReference(std::string(bytes, 'x'), width, place); });
   };
   EXPECT_EQ(refers(40, 4, {0, 1}), ErrorKind::kInternal) << "to a reference";
   EXPECT_EQ(refers(40, 4, {0, 2}), ErrorKind::kInternal) << "to itself";
@@ -298,7 +350,7 @@ TEST(Partition, EntriesThatNoWriterWroteAreCorrupt) {
       {"elements that are no multiple of the width", 1, 12, 0x21},
       {"a base beyond the columns of a partition", 5, 3, 1},
       {"a negative partition", 5, 27, 0xFF},
-      {"bytes that are not zero", 5, 31, 1},
+      {"a checksum of elements that are its own", 1, 28, 1},
       {"a reference to itself", 6, 2, 6},
       {"a reference to a later column", 6, 2, 7},
       {"a reference to a reference", 6, 2, 5},

@@ -25,6 +25,7 @@ std::vector<float> ColumnOf(std::int32_t column) {
 
 GroupStatistics GroupOf(const Scheme &scheme, std::int32_t columns) {
   GroupStatistics group;
+  group.name = {77, 5, 256};
   group.cost = {kRows, 12'345.5};
   for (std::int32_t i = 0; i < columns; ++i) {
     const std::vector<float> values = ColumnOf(i);
@@ -65,6 +66,7 @@ TEST(StatisticsBytes, ComeBackAsTheyWereWithEveryScheme) {
     const GroupStatistics group = GroupOf(scheme, 3);
     const std::string bytes = WriteStatistics(scheme, group);
     const GroupStatistics back = ReadStatisticsBytes(scheme, 3, bytes);
+    EXPECT_EQ(back.name, group.name);
     EXPECT_EQ(back.cost, group.cost);
     EXPECT_EQ(PeekCost(std::string_view(bytes).substr(0, kStatisticsHeaderBytes)), group.cost);
     ASSERT_EQ(back.columns.size(), 3U);
@@ -101,6 +103,14 @@ TEST(StatisticsBytes, VersionsThatNobodyWroteAreRefused) {
     EXPECT_THROW(ReadStatisticsBytes(scheme, 1, bytes), Error);
     EXPECT_THROW(PeekCost(std::string_view(bytes).substr(0, kStatisticsHeaderBytes)), Error);
   }
+}
+
+TEST(StatisticsBytes, AColumnOfOtherRowsThanTheGroupIsRefused) {
+  const Scheme scheme = ParseScheme("f16");
+  GroupStatistics group = GroupOf(scheme, 2);
+  group.cost.rows = kRows + 1;
+  const std::string bytes = WriteStatistics(scheme, group);
+  EXPECT_THROW(ReadStatisticsBytes(scheme, 2, bytes), Error);
 }
 
 TEST(StatisticsBytes, EveryLengthButTheirOwnIsRefused) {

@@ -18,8 +18,8 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr std::string_view kMagic = "TRPT";
 constexpr std::uint16_t kVersion = 1;
-constexpr std::size_t kHeaderBytes = 16;
-constexpr std::size_t kSealedHeaderBytes = 12;  // of which the checksum knows; it stands behind
+constexpr std::size_t kHeaderBytes = 32;
+constexpr std::size_t kChecksumAt = 12;  // of header and directory, which covers all but itself
 constexpr std::size_t kEntryBytes = 32;
 
 [[noreturn]] void ThrowCorrupt(std::string detail) {
@@ -41,7 +41,8 @@ T Take(std::string_view *bytes) {
 }
 
 std::uint32_t ChecksumOf(std::string_view head) {
-  return Crc32c(head.substr(kHeaderBytes), Crc32c(head.substr(0, kSealedHeaderBytes)));
+  return Crc32c(head.substr(kChecksumAt + sizeof(std::uint32_t)),
+                Crc32c(head.substr(0, kChecksumAt)));
 }
 
 PartitionEntry TakeEntry(std::string_view *bytes) {
@@ -58,7 +59,7 @@ PartitionEntry TakeEntry(std::string_view *bytes) {
     ThrowCorrupt(fmt::format("Encoding {} is unknown.", encoding));
   }
   entry.encoding = static_cast<ChunkEncoding>(encoding);
-  if (Take<std::uint32_t>(bytes) != 0) ThrowCorrupt("Bytes that are zero are not.");
+  entry.elements_checksum = Take<std::uint32_t>(bytes);
   return entry;
 }
 
@@ -71,14 +72,16 @@ void PutEntry(const PartitionEntry &entry, std::size_t first_payload, std::strin
   Put(entry.element_bytes, to);
   Put(entry.checksum, to);
   Put(entry.base.partition, to);
-  Put(std::uint32_t{0}, to);
+  Put(entry.elements_checksum, to);
 }
 
 // What is wrong with the base of the next entry after `before`, or nullptr.
 const char *DefectOfBase(const PartitionEntry &entry, const std::vector<PartitionEntry> &before) {
   const ChunkPlace &base = entry.base;
   if (!entry.needs_base()) {
-    return base == ChunkPlace{} ? nullptr : "It needs no other chunk and names one.";
+    return base == ChunkPlace{} && entry.elements_checksum == 0
+               ? nullptr
+               : "It needs no other chunk and names one.";
   }
   if (base.partition < 0 || base.column < 0 || base.column >= kPartitionColumns) {
     return "It needs a chunk where there can be none.";
@@ -116,41 +119,43 @@ PartitionWriter::PartitionWriter(std::int64_t rows) : rows_(rows) {
 }
 
 void PartitionWriter::Add(std::string_view elements, std::int32_t width) {
-  Append(EncodeChunk(elements, width), elements.size(), width, {});
+  Append(EncodeChunk(elements, width), elements, width, {});
 }
 
 void PartitionWriter::AddBased(std::string_view elements, std::int32_t width,
                                const ChunkPlace &base, std::string_view base_elements) {
   EncodedChunk chunk = EncodeChunk(elements, width, base_elements);
   const bool is_based = chunk.encoding == ChunkEncoding::kBased;
-  Append(std::move(chunk), elements.size(), width, is_based ? base : ChunkPlace{});
+  Append(std::move(chunk), elements, width, is_based ? base : ChunkPlace{});
 }
 
-void PartitionWriter::AddReference(std::size_t element_bytes, std::int32_t width,
+void PartitionWriter::AddReference(std::string_view elements, std::int32_t width,
                                    const ChunkPlace &same) {
-  Append({ChunkEncoding::kReference, {}}, element_bytes, width, same);
+  Append({ChunkEncoding::kReference, {}}, elements, width, same);
 }
 
-void PartitionWriter::Append(EncodedChunk &&chunk, std::size_t element_bytes, std::int32_t width,
+void PartitionWriter::Append(EncodedChunk &&chunk, std::string_view elements, std::int32_t width,
                              const ChunkPlace &base) {
   if (columns() == kPartitionColumns) {
     throw Error(ErrorKind::kLimit,
                 fmt::format("partition has more than {} columns", kPartitionColumns));
   }
   const std::size_t head = PartitionDirectory::BytesFor(columns() + 1);
-  if (element_bytes > kLargestChunk || head + payloads_.size() + chunk.bytes.size() > kMostBytes) {
+  if (elements.size() > kLargestChunk ||
+      head + payloads_.size() + chunk.bytes.size() > kMostBytes) {
     throw Error(ErrorKind::kLimit, "partition is too large to be stored",
                 fmt::format("It has {} bytes in {} columns, and a chunk of {} is to come.",
-                            payloads_.size(), columns(), element_bytes));
+                            payloads_.size(), columns(), elements.size()));
   }
   PartitionEntry entry;
   entry.encoding = chunk.encoding;
   entry.width = width;
   entry.offset = static_cast<std::uint32_t>(payloads_.size());
   entry.bytes = static_cast<std::uint32_t>(chunk.bytes.size());
-  entry.element_bytes = static_cast<std::uint32_t>(element_bytes);
+  entry.element_bytes = static_cast<std::uint32_t>(elements.size());
   entry.checksum = Crc32c(chunk.bytes);
   entry.base = base;
+  if (entry.needs_base()) entry.elements_checksum = Crc32c(elements);
   for (const char *const defect : {DefectOfElements(entry), DefectOfBase(entry, entries_)}) {
     if (defect != nullptr) {
       throw Error(ErrorKind::kInternal, "column chunk cannot be appended", defect);
@@ -170,7 +175,7 @@ std::vector<std::int64_t> PartitionWriter::needs() const {
   return partitions;
 }
 
-std::string PartitionWriter::Finish() const {
+std::string PartitionWriter::Finish(const ChunkHash &contents) const {
   if (entries_.empty()) throw Error(ErrorKind::kInternal, "partition without a column");
   const std::size_t head = PartitionDirectory::BytesFor(columns());
   std::string bytes;
@@ -180,11 +185,30 @@ std::string PartitionWriter::Finish() const {
   Put(static_cast<std::uint16_t>(columns()), &bytes);
   Put(static_cast<std::uint32_t>(rows_), &bytes);
   Put(std::uint32_t{0}, &bytes);
+  bytes.append(reinterpret_cast<const char *>(contents.bytes.data()), contents.bytes.size());
   for (const PartitionEntry &entry : entries_) PutEntry(entry, head, &bytes);
   const std::uint32_t checksum = ChecksumOf(bytes);
-  std::memcpy(bytes.data() + kSealedHeaderBytes, &checksum, sizeof(checksum));
+  std::memcpy(bytes.data() + kChecksumAt, &checksum, sizeof(checksum));
   bytes += payloads_;
   return bytes;
+}
+
+ChunkHash HashOfPartition(std::span<const ChunkHash> columns, std::int64_t rows) {
+  std::string all;
+  Put(rows, &all);
+  for (const ChunkHash &hash : columns) {
+    all.append(reinterpret_cast<const char *>(hash.bytes.data()), hash.bytes.size());
+  }
+  return HashOf(all, 1);
+}
+
+ChunkHash SealOf(const BlockPlace &place, const ChunkHash &contents) {
+  std::string all;
+  Put(place.intermediate, &all);
+  Put(place.first_column, &all);
+  Put(place.block, &all);
+  all.append(reinterpret_cast<const char *>(contents.bytes.data()), contents.bytes.size());
+  return HashOf(all, 1);
 }
 
 std::size_t PartitionDirectory::BytesFor(std::int32_t columns) noexcept {
@@ -221,6 +245,8 @@ PartitionDirectory::PartitionDirectory(std::string_view prefix, std::size_t tota
   if (Take<std::uint32_t>(&left) != ChecksumOf(prefix)) {
     ThrowCorrupt("The checksum of its directory is wrong.");
   }
+  std::memcpy(contents_.bytes.data(), left.data(), contents_.bytes.size());
+  left.remove_prefix(contents_.bytes.size());
   if (rows_ == 0) ThrowCorrupt("It has no rows.");
 
   entries_.reserve(static_cast<std::size_t>(columns));
@@ -252,6 +278,10 @@ void DecodeEntry(const PartitionEntry &entry, std::string_view payload, std::str
     throw Error(ErrorKind::kCorruptData, "stored chunk is corrupt", "Its checksum is wrong.");
   }
   DecodeChunk(entry.encoding, payload, entry.width, entry.element_bytes, base, elements);
+  if (entry.needs_base() && Crc32c(*elements) != entry.elements_checksum) {
+    throw Error(ErrorKind::kCorruptData, "stored chunk is corrupt",
+                "The chunk that it needs is not the one that it was stored with.");
+  }
 }
 
 }  // namespace trails

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::string_view kMagic = "TRST";
 constexpr std::uint16_t kVersion = 1;
-static_assert(kStatisticsHeaderBytes ==
-              4 + 2 * sizeof(std::uint16_t) + sizeof(std::int64_t) + sizeof(double));
+static_assert(kStatisticsHeaderBytes == 4 + 2 * sizeof(std::uint16_t) + 2 * sizeof(std::int64_t) +
+                                            sizeof(double) + 2 * sizeof(std::int32_t));
 
 [[noreturn]] void ThrowCorrupt(std::string detail) {
   throw Error(ErrorKind::kCorruptData, "stored statistics are corrupt", std::move(detail));
@@ -62,6 +62,9 @@ ColumnStatistics TakeColumn(std::int64_t rows, std::string_view *from) {
     *count = Take<std::int64_t>(from);
     if (*count < 0 || *count > rows) ThrowCorrupt("A column counts rows that it cannot have.");
   }
+  if (column.rows != rows) {
+    ThrowCorrupt(fmt::format("A column is of {} rows, and all are of {}.", column.rows, rows));
+  }
   column.least = Take<float>(from);
   column.largest = Take<float>(from);
   column.sum = Take<double>(from);
@@ -78,6 +81,7 @@ ColumnStatistics TakeColumn(std::int64_t rows, std::string_view *from) {
 
 struct Header {
   std::uint16_t columns = 0;
+  GroupName name;
   GroupCost cost;
 };
 
@@ -96,6 +100,9 @@ Header TakeHeader(std::string_view *from) {
       std::isinf(header.cost.flops_per_row)) {
     ThrowCorrupt("Their rows or operations cannot be.");
   }
+  header.name.intermediate = Take<std::int64_t>(from);
+  header.name.epoch = Take<std::int32_t>(from);
+  header.name.first_column = Take<std::int32_t>(from);
   return header;
 }
 
@@ -112,6 +119,9 @@ std::string WriteStatistics(const Scheme &scheme, const GroupStatistics &group) 
   Put(static_cast<std::uint16_t>(group.columns.size()), &bytes);
   Put(group.cost.rows, &bytes);
   Put(group.cost.flops_per_row, &bytes);
+  Put(group.name.intermediate, &bytes);
+  Put(group.name.epoch, &bytes);
+  Put(group.name.first_column, &bytes);
   for (std::size_t i = 0; i < group.columns.size(); ++i) {
     PutColumn(group.columns[i], &bytes);
     if (quantisers > 0) group.quantisers[i].Write(&bytes);
@@ -133,6 +143,7 @@ GroupStatistics ReadStatisticsBytes(const Scheme &scheme, std::int32_t columns,
     ThrowCorrupt(fmt::format("They are of {} columns, not of {}.", header.columns, columns));
   }
   GroupStatistics group;
+  group.name = header.name;
   group.cost = header.cost;
   for (std::int32_t i = 0; i < columns; ++i) {
     group.columns.push_back(TakeColumn(header.cost.rows, &left));

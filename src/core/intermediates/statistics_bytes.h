@@ -1,11 +1,12 @@
 // Statistics and quantisers of a column group, as the store keeps them.
 //
-//   "TRST" | version u16 | columns u16 | rows i64 | operations a row f64
+//   "TRST" | version u16 | columns u16 | rows i64 | operations a row f64 |
+//   intermediate i64 | epoch i32 | first column i32
 //   each column: rows, zeros, not finite, NaN i64 | least, largest f32 | sum, squares f64 |
 //                largest rows u16 | (row i64, value f32) each | its quantiser (not with kStats)
 //   CRC-32C of all before u32
 //
-// Little-endian.
+// Little-endian. They say whose they are, so that a row that was mixed up with another is seen.
 //
 // May touch: src/core/intermediates, include/trails. Never Torch or PostgreSQL.
 #pragma once
@@ -22,7 +23,7 @@
 namespace trails {
 
 // Bytes that PeekCost needs.
-inline constexpr std::size_t kStatisticsHeaderBytes = 24;
+inline constexpr std::size_t kStatisticsHeaderBytes = 40;
 
 // What a RERUN of the group's layer takes: beside the statistics, so that the worth of any stored
 // group can be told without its model.
@@ -33,7 +34,17 @@ struct GroupCost {
   bool operator==(const GroupCost &) const = default;
 };
 
+// Whose statistics they are.
+struct GroupName {
+  std::int64_t intermediate = 0;
+  std::int32_t epoch = 0;
+  std::int32_t first_column = 0;
+
+  bool operator==(const GroupName &) const = default;
+};
+
 struct GroupStatistics {
+  GroupName name;
   GroupCost cost;
   std::vector<ColumnStatistics> columns;
   std::vector<Quantiser> quantisers;  // [columns]; none with kStats
@@ -44,7 +55,8 @@ struct GroupStatistics {
 std::string WriteStatistics(const Scheme &scheme, const GroupStatistics &group);
 
 // Throws Error(kCorruptData) for anything but what WriteStatistics wrote for that scheme and so
-// many columns. Never reads outside `bytes`.
+// many columns, and for a column of other rows than the group's. Whether the name is the right one
+// is for the caller to see. Never reads outside `bytes`.
 GroupStatistics ReadStatisticsBytes(const Scheme &scheme, std::int32_t columns,
                                     std::string_view bytes);
 

@@ -176,7 +176,7 @@ SELECT problem, count(*) > 0 AS some FROM trails.check_store() GROUP BY problem 
 ROLLBACK;
 BEGIN;
 INSERT INTO trails.cached_statistics VALUES (999999, 0, '');
-INSERT INTO trails.cached_block VALUES (999999, 0, 0, 999999);
+INSERT INTO trails.cached_block VALUES (999999, 0, 0, 999999, gen_random_uuid());
 SELECT problem, shelf, intermediate_id, block, column_number, partition_id, detail FROM trails.check_store();
 SELECT partitions FROM trails.collect_garbage();
 SELECT count(*) AS problems FROM trails.check_store();
