@@ -248,7 +248,10 @@ class Reading {
       stored.Read(index, rows, values_.data());
       CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
-    for (const auto &[model, columns] : reruns_) columns.Copy(in_batch, values_.data());
+    for (const auto &[model, columns] : reruns_) {
+      columns.Copy(in_batch, values_.data());
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
+    }
     row_ids_.clear();
     for (const std::int32_t row : rows) row_ids_.push_back(rows_.first_row(index) + row + 1);
     sink({static_cast<std::int64_t>(rows.size()), row_ids_.data(), values_.data(), columns_});

@@ -21,6 +21,7 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <utility>
 
 namespace trails::pg {
@@ -100,23 +101,24 @@ void VisitColumns(const IntermediateQuery &query, Visit visit) {
   const std::int64_t at_once = std::clamp<std::int64_t>(
       kGatheredBytes / (std::max<std::int64_t>(rows, 1) * static_cast<std::int64_t>(sizeof(float))),
       1, all);
-  std::vector<float> values;
+  // Not zeroed, during which nobody could cancel: every value is written before it is read.
+  const auto values =
+      std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(at_once * rows));
   for (std::int64_t first = 0; first < all; first += at_once) {
     IntermediateQuery some = query;
     some.columns.clear();
     for (std::int64_t c = first; c < std::min(first + at_once, all); ++c) {
       some.columns.push_back(ColumnNumber(query, c) - 1);
     }
-    values.resize(some.columns.size() * static_cast<std::size_t>(rows));
     ReadIntermediate(some, [&](const ColumnBlock &block) {
       for (std::int64_t c = 0; c < block.columns; ++c) {
-        std::ranges::copy(block.column(c), values.begin() + c * rows + block.row_ids[0] - 1);
+        std::ranges::copy(block.column(c), values.get() + c * rows + block.row_ids[0] - 1);
       }
     });
     for (std::size_t c = 0; c < some.columns.size(); ++c) {
+      const auto column_rows = static_cast<std::size_t>(rows);
       visit(some.columns[c] + 1,
-            std::span<const float>(values).subspan(c * static_cast<std::size_t>(rows),
-                                                   static_cast<std::size_t>(rows)));
+            std::span<const float>(values.get() + c * column_rows, column_rows));
       CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
   }

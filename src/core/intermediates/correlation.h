@@ -17,7 +17,7 @@ class ColumnCorrelations {
   // values [columns, rows], column by column; other [rows]. Rows where either number is not finite
   // are passed over in that column. Sums depend on the order of calls alone, or so nearly: products
   // are fused into them where the CPU can.
-  // Throws Error(kInternal) for another number of values. Cost: some 1 ns a value.
+  // Throws Error(kInternal) for another number of values. Cost: some 0.6 ns a value.
   void Add(std::span<const float> values, std::span<const float> other);
 
   // NaN where either has one value among the rows that counted. With 0 and 1 as the other number it

@@ -35,7 +35,8 @@ class NearestRows {
               std::int64_t without = 0);
 
   // Rows with a value that is not finite are passed over. Throws Error(kInternal) for another
-  // number of columns. Cost: some 0.2 ns a value.
+  // number of columns. Cost: some 0.2 ns a value, 0.3 to 0.5 ns of 16
+  // columns.
   void Add(const ColumnBlock &block);
 
   // At most k, nearest first; of equal distances the first row first. Nothing is left to take.

