@@ -17,6 +17,7 @@ extern "C" {
 #include <string_view>
 #include <vector>
 
+#include "core/space/similar_word.h"
 #include "pg/arguments.h"
 #include "pg/settings.h"
 
@@ -153,11 +154,17 @@ constexpr KnownOption kKnownOptions[] = {
      }},
 };
 
+std::vector<std::string_view> KeysOf(OptionSet set) {
+  std::vector<std::string_view> keys;
+  for (const KnownOption &known : kKnownOptions) {
+    if ((known.sets & static_cast<int>(set)) != 0) keys.push_back(known.key);
+  }
+  return keys;
+}
+
 std::string Hint(OptionSet set) {
   std::vector<std::string> keys;
-  for (const KnownOption &known : kKnownOptions) {
-    if ((known.sets & static_cast<int>(set)) != 0) keys.push_back(fmt::format("\"{}\"", known.key));
-  }
+  for (const std::string_view key : KeysOf(set)) keys.push_back(fmt::format("\"{}\"", key));
   const std::string last = keys.back();
   keys.pop_back();
   return fmt::format("Options are {} and {}.", fmt::join(keys, ", "), last);
@@ -169,8 +176,11 @@ void Read(const Option &option, SourceCall *call) {
     known.read(option, call);
     return;
   }
-  throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown option \"{}\"", option.key), {},
-              Hint(option.set));
+  const std::string_view similar = MostSimilar(option.key, KeysOf(option.set));
+  throw Error(
+      ErrorKind::kInvalidArgument, fmt::format("unknown option \"{}\"", option.key), {},
+      (similar.empty() ? std::string() : fmt::format("Perhaps you meant \"{}\". ", similar)) +
+          Hint(option.set));
 }
 
 }  // namespace

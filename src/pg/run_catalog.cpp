@@ -26,12 +26,30 @@ std::string Utf8(std::string text) {
   return text;
 }
 
+[[noreturn]] void ThrowCorrupt(const char *column, std::int64_t run_id) {
+  throw Error(ErrorKind::kCorruptData, fmt::format("run {} is corrupt", run_id),
+              fmt::format("Column {} of trails.run holds what no run stores.", column));
+}
+
+Metric MetricOf(const std::string &word, std::int64_t run_id) {
+  try {
+    return ParseMetric(word);
+  } catch (const Error &) {
+    ThrowCorrupt("metric", run_id);
+  }
+}
+
 // The columns of one row, from left to right.
 class RowCursor {
  public:
   RowCursor(const CatalogSession &catalog, std::uint64_t row) : catalog_(catalog), row_(row) {}
 
   std::string Text() { return Utf8(catalog_.Text(row_, column_++)); }
+  // A text that the statement gives as NULL when the run's column `name` is corrupt.
+  std::string Intact(const char *name, std::int64_t run_id) {
+    if (catalog_.IsNull(row_, column_)) ThrowCorrupt(name, run_id);
+    return Text();
+  }
   std::int64_t Bigint() { return catalog_.Bigint(row_, column_++); }
   std::int32_t Integer() { return static_cast<std::int32_t>(Bigint()); }
   double Double() { return catalog_.Double(row_, column_++); }
@@ -53,9 +71,14 @@ constexpr const char *kRun =
     "to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), "
     "extract(epoch FROM r.budget)::double precision, r.seconds, r.over_budget_ms, r.seed, "
     "r.threads::bigint, "
-    "(SELECT string_agg(key || ' ' || trim_scale(round(value::numeric, 3)), ', ' ORDER BY key) "
-    "FROM jsonb_each_text(r.plan)), "
-    "(SELECT string_agg(key || ' ' || value, ', ' ORDER BY key) FROM jsonb_each_text(r.settings)), "
+    // NULL where they are not what model_selection writes.
+    "CASE jsonb_typeof(r.plan) WHEN 'object' THEN (SELECT CASE WHEN bool_and(number) "
+    "THEN string_agg(key || ' ' || rounded, ', ' ORDER BY key) END FROM jsonb_each(r.plan), "
+    "LATERAL (SELECT jsonb_typeof(value) = 'number') AS typed (number), "
+    "LATERAL (SELECT CASE WHEN number THEN trim_scale(round(value::numeric, 3)) END) "
+    "AS short (rounded)) END, "
+    "CASE jsonb_typeof(r.settings) WHEN 'object' THEN (SELECT string_agg(key || ' ' || value, ', ' "
+    "ORDER BY key) FROM jsonb_each_text(r.settings)) END, "
     "r.versions, r.settings ->> 'tfmem', r.rows, r.train_rows, r.valid_rows, r.test_rows, r.task, "
     "r.metric, r.architecture, r.members::bigint, r.valid, r.test, r.floor, r.floor_valid, "
     "r.candidates_scored, r.candidates_trained, r.reading_seconds, r.encoding_seconds, "
@@ -80,8 +103,8 @@ RunReport ReadRunRow(CatalogSession &catalog, std::int64_t run_id) {
   run.over_budget_ms = row.Bigint();
   run.seed = row.Bigint();
   run.threads = row.Integer();
-  run.plan = row.Text();
-  run.settings = row.Text();
+  run.plan = row.Intact("plan", run_id);
+  run.settings = row.Intact("settings", run_id);
   run.versions = row.Text();
   run.tfmem = row.Text();
   run.rows = row.Bigint();
@@ -89,7 +112,7 @@ RunReport ReadRunRow(CatalogSession &catalog, std::int64_t run_id) {
   run.valid_rows = row.Bigint();
   run.test_rows = row.Bigint();
   run.task = row.Text();
-  run.metric = ParseMetric(row.Text());
+  run.metric = MetricOf(row.Text(), run_id);
   run.architecture = row.Text();
   run.members = row.Integer();
   run.valid = row.Double();

@@ -213,19 +213,53 @@ TEST(AsynchronousHalving, KeepsNoThreadWaiting) {
     for (const Carried &each : CarryOut(MakeStrategy(Asha(), &proposer).get(), &field)) {
       used += std::min(each.end, 30.0) - each.begin;
     }
-    EXPECT_GT(used, 0.97 * 30 * threads) << threads;
+    EXPECT_GT(used, 0.99 * 30 * threads) << threads;
   }
 }
 
-TEST(AsynchronousHalving, GoesOnWithSeedsWhenNobodyIsLeft) {
+bool HasSeeds(const std::vector<Carried> &all) {
+  return std::any_of(all.begin(), all.end(),
+                     [](const Carried &each) { return each.work.stage == Stage::kSeeds; });
+}
+
+// Eight candidates for a minute: the best four train on as long as they get better.
+TEST(AsynchronousHalving, TrainsTheBestOnInTheTimeLeft) {
+  for (const std::int32_t threads : {1, 2, 4}) {
+    SampleProposer proposer(8);
+    SampleField field(threads, kEpoch, Merit);
+    field.seconds_left = 60;
+    const auto strategy = MakeStrategy(Asha(), &proposer);
+    const std::vector<Carried> all = CarryOut(strategy.get(), &field);
+    EXPECT_EQ(strategy->first_candidates(), 8);
+    EXPECT_FALSE(HasSeeds(all)) << threads;
+    double used = 0;
+    for (const Carried &each : all) used += std::min(each.end, 60.0) - each.begin;
+    EXPECT_GT(used, 0.99 * 60 * threads) << threads;
+    const std::vector<std::int32_t> ranked = RankedAt(field, 1);
+    std::int64_t of_the_best = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto number = static_cast<std::size_t>(ranked[i]);
+      of_the_best += field.contenders()[number].steps;
+      EXPECT_GE(field.contenders()[number].steps, 36 * kEpoch) << threads << " " << i;
+    }
+    EXPECT_GT(static_cast<double>(of_the_best), 0.85 * 60'000 * threads) << threads;
+  }
+}
+
+TEST(AsynchronousHalving, GoesOnWithSeedsWhenNobodyGetsBetter) {
   SampleProposer proposer(4);
-  SampleField field(2, kEpoch, Merit);
+  SampleField field(2, kEpoch, [](const Contender &contender, std::int64_t steps) {
+    return Merit(contender, std::min(steps, 6 * kEpoch));
+  });
   field.seconds_left = 60;
   const auto strategy = MakeStrategy(Asha(), &proposer);
   const std::vector<Carried> all = CarryOut(strategy.get(), &field);
   EXPECT_EQ(strategy->first_candidates(), 4);
-  EXPECT_TRUE(std::any_of(all.begin(), all.end(),
-                          [](const Carried &each) { return each.work.stage == Stage::kSeeds; }));
+  EXPECT_TRUE(HasSeeds(all));
+  // Best after six epochs, and a third of a life without a new best at nine.
+  for (const Contender &contender : field.contenders()) {
+    EXPECT_TRUE(contender.origin >= 0 || contender.steps <= 9 * kEpoch) << contender.number;
+  }
 }
 
 TEST(AsynchronousHalving, EndsWhenAllDiverge) {

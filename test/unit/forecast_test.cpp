@@ -98,6 +98,26 @@ TEST(Forecast, NamesTheRungs) {
   for (const PlanStep &step : forecast.steps) EXPECT_TRUE(std::isnan(step.seconds));
 }
 
+// 600 mini-batches are three passes: the third rung ends when that is a third of a life ago.
+TEST(Forecast, EndsTheRungsWhenNobodyGetsBetter) {
+  SampleProposer proposer(100);
+  const std::unique_ptr<Strategy> halving = MakeTimedHalving({}, &proposer);
+  ForecastInput input = Input(60, 2);
+  input.best_passes = 3;
+  const Forecast forecast = ForecastRefinement(input, halving.get());
+  ASSERT_EQ(halving->first_steps(), 400);
+  ASSERT_EQ(forecast.steps.size(), 4u);
+  EXPECT_DOUBLE_EQ(forecast.steps[1].epochs, 4);
+  EXPECT_EQ(forecast.steps[2].name, "rung 3");
+  EXPECT_DOUBLE_EQ(forecast.steps[2].epochs, 4.5);
+  EXPECT_EQ(forecast.steps[3].name, "seeds");
+  EXPECT_GT(forecast.steps[3].models, 12);
+  // A quarter longer than their origins needed, which some had not shown when a seed began.
+  EXPECT_GT(forecast.steps[3].epochs, 1.25 * 2);
+  EXPECT_LE(forecast.steps[3].epochs, 1.25 * 3);
+  EXPECT_NEAR(Sum(forecast), 60, 0.6);
+}
+
 // Who will win is not known; what the next rung costs is foretold from the average.
 TEST(Forecast, LetsThoseOfTypicalCostSurvive) {
   SampleProposer proposer(100);

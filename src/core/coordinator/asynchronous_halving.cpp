@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/coordinator/first_rung.h"
 #include "core/coordinator/reseeding.h"
 
 namespace trails {
@@ -65,8 +66,10 @@ class AsynchronousHalving final : public Strategy {
   void Settle(ContenderField *field);
   void EndRung(ContenderField *field, const Runner &runner);
   std::optional<Assignment> Continue(const ContenderField &field);
-  Ended *NextToPromote();
+  Ended *NextToPromote(const ContenderField &field);
+  Ended *NextFinalist(const ContenderField &field);
   void Promote(Ended *ended);
+  bool HasStopped(const ContenderField &field, const Contender &contender) const;
   bool Enter(ContenderField *field);
   std::optional<Proposal> TakeProposal(const ContenderField &field, bool *memory_is_short);
   bool HasTimeFor(const ContenderField &field, const HiddenWidths &widths) const;
@@ -96,13 +99,14 @@ std::optional<Assignment> AsynchronousHalving::Next(ContenderField *field) {
   if (first_steps_ == 0) Start(*field);
   Settle(field);
   if (std::optional<Assignment> work = Continue(*field)) return work;
-  if (Ended *const ended = NextToPromote()) {
+  const bool timed = std::isfinite(field->SecondsLeft());
+  if (Ended *const ended = NextToPromote(*field)) {
     Promote(ended);
-  } else {
-    Enter(field);
+  } else if (!Enter(field) && timed) {
+    if (Ended *const finalist = NextFinalist(*field)) Promote(finalist);
   }
   if (std::optional<Assignment> work = Continue(*field)) return work;
-  if (!std::isfinite(field->SecondsLeft())) return std::nullopt;
+  if (!timed) return std::nullopt;
   return reseeding_->Next(field, first_steps_);
 }
 
@@ -135,7 +139,9 @@ void AsynchronousHalving::Start(const ContenderField &field) {
 void AsynchronousHalving::Settle(ContenderField *field) {
   std::erase_if(runners_, [&](const Runner &runner) {
     const Contender &contender = At(*field, runner.contender);
-    if (contender.busy || (!contender.diverged && contender.steps < runner.until)) return false;
+    if (contender.busy) return false;
+    const bool ended = contender.diverged || contender.steps >= runner.until;
+    if (!ended && !HasStopped(*field, contender)) return false;
     EndRung(field, runner);
     return true;
   });
@@ -164,7 +170,8 @@ void AsynchronousHalving::EndRung(ContenderField *field, const Runner &runner) {
 std::optional<Assignment> AsynchronousHalving::Continue(const ContenderField &field) {
   const bool timed = std::isfinite(field.SecondsLeft());
   // Without a deadline nobody else uses the other threads beside the last contender.
-  const bool alone = !timed && runners_.size() == 1 && !MayEnter() && NextToPromote() == nullptr;
+  const bool alone =
+      !timed && runners_.size() == 1 && !MayEnter() && NextToPromote(field) == nullptr;
   const std::int32_t threads = alone ? field.threads() : 1;
   std::optional<Assignment> next;
   for (const Runner &runner : runners_) {
@@ -186,15 +193,48 @@ std::optional<Assignment> AsynchronousHalving::Continue(const ContenderField &fi
   return next;
 }
 
-AsynchronousHalving::Ended *AsynchronousHalving::NextToPromote() {
+AsynchronousHalving::Ended *AsynchronousHalving::NextToPromote(const ContenderField &field) {
   for (auto rung = rungs_.rbegin(); rung != rungs_.rend(); ++rung) {
     const auto best = static_cast<std::ptrdiff_t>(rung->ended / eta_);
     const auto end = rung->ranked.begin() + std::min(best, std::ssize(rung->ranked));
-    const auto next =
-        std::find_if(rung->ranked.begin(), end, [](const Ended &ended) { return ended.waits; });
+    const auto next = std::find_if(rung->ranked.begin(), end, [&](const Ended &ended) {
+      return ended.waits && !HasStopped(field, At(field, ended.runner.contender));
+    });
     if (next != end) return &*next;
   }
   return nullptr;
+}
+
+// Of the best that are alive the one that has trained least among those that wait. Null: all of
+// them train or have stopped, or the time is too short for a look at one.
+AsynchronousHalving::Ended *AsynchronousHalving::NextFinalist(const ContenderField &field) {
+  std::vector<const Contender *> best;
+  for (const Contender &contender : field.contenders()) {
+    const bool is_candidate = contender.origin < 0 && !contender.diverged && !contender.dropped;
+    if (is_candidate && !std::isnan(contender.merit)) best.push_back(&contender);
+  }
+  std::sort(best.begin(), best.end(),
+            [](const Contender *a, const Contender *b) { return RanksBefore(*a, *b); });
+  best.resize(std::min(best.size(), FewestSurvivors(field.threads())));
+  Ended *next = nullptr;
+  for (Rung &rung : rungs_) {
+    for (Ended &ended : rung.ranked) {
+      const Contender &contender = At(field, ended.runner.contender);
+      const bool is_best = std::find(best.begin(), best.end(), &contender) != best.end();
+      if (!ended.waits || !is_best || HasStopped(field, contender)) continue;
+      if (!CutToTime(field, contender, contender.steps + 1)) continue;
+      if (next == nullptr || contender.steps < At(field, next->runner.contender).steps) {
+        next = &ended;
+      }
+    }
+  }
+  return next;
+}
+
+bool AsynchronousHalving::HasStopped(const ContenderField &field,
+                                     const Contender &contender) const {
+  return promotes_ && std::isfinite(field.SecondsLeft()) &&
+         trails::HasStopped(contender, Patience(field, first_steps_));
 }
 
 void AsynchronousHalving::Promote(Ended *ended) {

@@ -16,8 +16,12 @@ namespace trails {
 // The first rung is options.u epochs (else a 60th of the time left, all threads counted, at most
 // four epochs), rung r eta^r times as long, at most max_epochs. options.k bounds the candidates
 // that enter. Without promotion everyone trains for the first rung only (options.u epochs, else
-// four): regularised evolution. When nobody may enter or be promoted any more, Reseeding goes on in
-// a timed plan.
+// four): regularised evolution.
+//
+// In a timed plan a contender without a new best for a third of its life stops. When nobody may
+// enter or be promoted any more, the best four (on more threads up to eight) are promoted all the
+// same, whoever of them has trained least first. Threads that this leaves free go on with
+// Reseeding.
 //
 // One in eta of those that have ended a rung, rounded down, those that diverged among them. A new
 // candidate stays out when the time left is too short for its first rung. Where memory holds no

@@ -70,7 +70,8 @@ class ContenderField {
 
   // Wall time left for training; infinity in a fixed plan.
   virtual double SecondsLeft() const = 0;
-  // One mini-batch of such a network on one thread, seconds, by what is known at this moment.
+  // One mini-batch of such a network on one thread, seconds, by what is known at this moment; in a
+  // fixed plan by the built-in constants of the cost model, the same each time.
   virtual double StepSeconds(const HiddenWidths &widths) const = 0;
   // One look at the validation rows, seconds; 0 where looks take no time worth planning for.
   virtual double LookSeconds(const HiddenWidths &) const { return 0; }

@@ -56,11 +56,15 @@ class ForetoldField final : public ContenderField {
 
   Contender &At(std::int32_t number) { return contenders_[static_cast<std::size_t>(number)]; }
   void Look(Contender *contender, std::int64_t steps) {
-    const auto behind = static_cast<double>(steps);
+    const double best_steps = input_.best_passes / input_.epochs_of_a_step;
+    const double behind = std::min(static_cast<double>(steps), best_steps);
     const double trained = behind / (behind + static_cast<double>(input_.epoch_steps));
-    contender->steps = contender->best_steps = steps;
-    contender->merit = talents_[static_cast<std::size_t>(contender->number)] + kGain * trained;
-    contender->looks.push_back({steps, contender->merit});
+    const double merit = talents_[static_cast<std::size_t>(contender->number)] + kGain * trained;
+    contender->steps = steps;
+    contender->looks.push_back({steps, merit});
+    if (merit <= contender->merit) return;
+    contender->merit = merit;
+    contender->best_steps = steps;
   }
 
   double now = 0;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "core/coordinator/strategy.h"
@@ -23,6 +24,8 @@ struct ForecastInput {
   std::function<double(const HiddenWidths &)> step_seconds;  // one mini-batch, one thread
   std::function<double(const HiddenWidths &)> look_seconds;  // one look at the validation rows
   double typical_step_seconds = 0;  // the mean of step_seconds over the candidates
+  // Passes over the training rows after which a network gets no better.
+  double best_passes = std::numeric_limits<double>::infinity();
   // Called before each chunk; what it throws ends the forecast: a fixed plan may be endless.
   std::function<void()> check = [] {};
 };
@@ -33,11 +36,12 @@ struct Forecast {
   double u = 0;  // epochs of the first rung, of epoch_steps mini-batches
 };
 
-// Contenders get better with every look, so that no one stops early, and the better they are the
-// nearer their costs are to the typical one: who will win is not known, what the later rungs cost
-// on average is. Memory holds all of them. The wall time of a step is the thread time spent in it
-// divided by the threads. Once nothing but new seeds is trained for long, the rest of the time is
-// taken to go on like that. Cost: some 10 us a chunk of training, a few thousand at most.
+// Contenders get better with every look until input.best_passes, so that all of them stop alike,
+// and the better they are the nearer their costs are to the typical one: who will win is not known,
+// what the later rungs cost on average is. Nor is known what the mean of several would be. Memory
+// holds all of them. The wall time of a step is the thread time spent in it divided by the threads.
+// Once nothing but new seeds is trained for long, the rest of the time is taken to go on like that.
+// Cost: some 10 us a chunk of training, a few thousand at most.
 Forecast ForecastRefinement(const ForecastInput &input, Strategy *strategy);
 
 }  // namespace trails

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "core/coordinator/cost_model.h"
-#include "core/coordinator/reseeding.h"
+#include "core/coordinator/first_rung.h"
+#include "core/coordinator/later_rungs.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -48,15 +49,25 @@ class ScheduledStrategy final : public Strategy {
 
   std::optional<Assignment> Next(ContenderField *field) override {
     if (phase_ == Phase::kStart) Start(field);
+    if (later_ && later_->FreeThreads(*field) <= 0) return std::nullopt;
     while (phase_ != Phase::kEnded) {
-      if (std::optional<Assignment> work = NextOfRound(*field)) return work;
-      if (!RoundIsDone(*field)) break;
-      EndRound(field);
+      if (const std::optional<Assignment> work = NextOfRound(*field)) {
+        if (later_) later_->Record(*field, *work);
+        return work;
+      }
+      if (RoundIsDone(*field)) {
+        EndRound(field);
+      } else if (later_ && !RoundIsBusy(*field)) {
+        BeginFinal(field);  // the time is too short for the rest of the round
+      } else {
+        break;
+      }
     }
-    const bool nothing_follows =
-        phase_ == Phase::kEnded || (phase_ == Phase::kFirstRound && kind_ == Refinement::kUniform);
-    if (!timed_ || !nothing_follows || !std::isfinite(field->SecondsLeft())) return std::nullopt;
-    return reseeding_->Next(field, first_steps_);
+    if (!later_) return std::nullopt;
+    // Between the rounds of sr a new seed would delay the next one.
+    if (kind_ == Refinement::kReject && phase_ != Phase::kEnded) return GoAhead(*field);
+    if (phase_ == Phase::kEnded || phase_ == Phase::kFirstRound) return later_->Next(field);
+    return std::nullopt;
   }
 
   std::int64_t first_candidates() const override { return std::ssize(members_); }
@@ -84,13 +95,17 @@ class ScheduledStrategy final : public Strategy {
   void BeginRound(const ContenderField &field, Phase phase, std::vector<std::int32_t> contenders,
                   std::int64_t until);
   std::optional<Assignment> NextOfRound(const ContenderField &field);
+  const Contender *NextContender(const ContenderField &field);
+  std::optional<Assignment> GoAhead(const ContenderField &field);
   bool RoundIsDone(const ContenderField &field) const;
+  bool RoundIsBusy(const ContenderField &field) const;
   void EndRound(ContenderField *field);
   void TellProposer(const ContenderField &field);
   void StartSchedule(ContenderField *field);
   void BeginLaterRound(ContenderField *field);
   void BeginFinal(ContenderField *field);
   void DropAllBut(ContenderField *field, const std::vector<std::int32_t> &kept) const;
+  std::vector<std::int32_t> Finalists(const ContenderField &field) const;
   std::vector<std::int32_t> EnteredSince(std::size_t first) const;
 
   bool IsDone(const Contender &contender) const {
@@ -110,7 +125,7 @@ class ScheduledStrategy final : public Strategy {
   std::int64_t first_steps_ = 0;
   std::vector<Member> members_;  // by the schedule's numbers
   std::unique_ptr<Schedule> schedule_;
-  std::optional<Reseeding> reseeding_;
+  std::optional<LaterRungs> later_;  // of a timed schedule, once it has started
 
   // One of the round that was not seen to be done; its cost, which is looked up once a round.
   struct Open {
@@ -123,14 +138,16 @@ class ScheduledStrategy final : public Strategy {
   std::int64_t until_ = 0;  // and has at its end
   std::int32_t rung_ = -1;
   std::int32_t threads_ = 1;
+  std::int32_t longest_ = -1;  // that was next because of its long way
 };
 
 void ScheduledStrategy::Start(ContenderField *field) {
   unit_ = timed_ ? 1 : field->epoch_steps();
   if (max_epochs_) cap_steps_ = Multiply(*max_epochs_, field->epoch_steps());
-  reseeding_.emplace(proposer_->learns() ? proposer_ : nullptr, cap_steps_);
   EnterFirst(field);
   PlanFirstSteps(*field);
+  // k says how many candidates are trained: after them there are new seeds only.
+  if (timed_) later_.emplace(k_ ? nullptr : proposer_, cap_steps_, first_steps_);
   rung_ = 0;
   const Phase phase = proposer_->learns() ? Phase::kFirstHalf : Phase::kFirstRound;
   BeginRound(*field, phase, EnteredSince(0), first_steps_);
@@ -204,8 +221,10 @@ void ScheduledStrategy::BeginRound(const ContenderField &field, Phase phase,
                                    std::vector<std::int32_t> contenders, std::int64_t until) {
   phase_ = phase;
   round_ = std::move(contenders);
-  start_ = round_.empty() ? 0 : At(field, round_.front()).steps;
+  start_ = until;
+  for (const std::int32_t number : round_) start_ = std::min(start_, At(field, number).steps);
   until_ = until;
+  longest_ = -1;
   open_.clear();
   for (const std::int32_t number : round_) {
     open_.push_back({number, field.StepSeconds(At(field, number).widths)});
@@ -220,17 +239,7 @@ std::optional<Assignment> ScheduledStrategy::NextOfRound(const ContenderField &f
     const Contender &contender = At(field, open.contender);
     return !contender.busy && IsDone(contender);
   });
-  // The one with the longest way to go, so that all end together.
-  const Contender *next = nullptr;
-  double longest = 0;
-  for (const Open &open : open_) {
-    const Contender &contender = At(field, open.contender);
-    if (contender.busy) continue;
-    const double seconds = open.step_seconds * static_cast<double>(until_ - contender.steps);
-    if (next != nullptr && !(seconds > longest)) continue;
-    next = &contender;
-    longest = seconds;
-  }
+  const Contender *const next = NextContender(field);
   if (next == nullptr) return std::nullopt;
   std::int64_t end = ChunkEnd(field, next->steps, start_, until_);
   if (timed_) {
@@ -245,11 +254,71 @@ std::optional<Assignment> ScheduledStrategy::NextOfRound(const ContenderField &f
                     .threads = threads_};
 }
 
+const Contender *ScheduledStrategy::NextContender(const ContenderField &field) {
+  // With the longest way first all end together. Not in a fixed plan, where only one thread may
+  // spend on the dearest what the others' share is.
+  const bool by_way =
+      timed_ || (field.threads() > 1 && (longest_ < 0 || !At(field, longest_).busy));
+  const Contender *next = nullptr;
+  double next_seconds = 0;  // of its way, or of a mini-batch
+  for (const Open &open : open_) {
+    const Contender &contender = At(field, open.contender);
+    if (contender.busy) continue;
+    if (timed_ && !CutToTime(field, contender, until_, threads_)) continue;
+    const auto way = static_cast<double>(until_ - contender.steps);
+    const double seconds = by_way ? open.step_seconds * way : open.step_seconds;
+    const bool before = next == nullptr ||
+                        (by_way ? seconds > next_seconds
+                                : contender.steps < next->steps ||
+                                      (contender.steps == next->steps && seconds < next_seconds));
+    if (!before) continue;
+    next = &contender;
+    next_seconds = seconds;
+  }
+  if (by_way && next != nullptr) longest_ = next->number;
+  return next;
+}
+
+// A thread that would wait for the end of a round of sr, which drops one, begins the next one with
+// the best of those who have ended the round, as long as there is a worse one among these.
+std::optional<Assignment> ScheduledStrategy::GoAhead(const ContenderField &field) {
+  const std::int64_t left = std::ssize(round_) - 1;
+  const bool is_awaited = phase_ == Phase::kFirstRound && proposer_->learns();
+  if (left < 2 || phase_ == Phase::kFirstHalf || is_awaited) return std::nullopt;
+  const std::int64_t all = Multiply(std::ssize(members_), std::max<std::int64_t>(first_steps_, 1));
+  const std::int64_t until = std::min(all / left, cap_steps_);
+  std::vector<const Contender *> ended;
+  for (const std::int32_t number : round_) {
+    const Contender &contender = At(field, number);
+    if (IsDone(contender)) ended.push_back(&contender);
+  }
+  std::sort(ended.begin(), ended.end(), [](const Contender *a, const Contender *b) {
+    return a->diverged != b->diverged ? b->diverged : RanksBefore(*a, *b);
+  });
+  for (std::size_t i = 0; i + 1 < ended.size(); ++i) {
+    const Contender &contender = *ended[i];
+    if (contender.busy || contender.diverged || contender.steps >= until) continue;
+    const std::int64_t chunk = ChunkEnd(field, contender.steps, until_, until);
+    const std::optional<std::int64_t> end = CutToTime(field, contender, chunk);
+    if (!end) continue;
+    const Assignment work{
+        .contender = contender.number, .until = *end, .stage = Stage::kRung, .rung = rung_ + 1};
+    later_->Record(field, work);
+    return work;
+  }
+  return std::nullopt;
+}
+
 bool ScheduledStrategy::RoundIsDone(const ContenderField &field) const {
   return std::all_of(open_.begin(), open_.end(), [&](const Open &open) {
     const Contender &contender = At(field, open.contender);
     return !contender.busy && IsDone(contender);
   });
+}
+
+bool ScheduledStrategy::RoundIsBusy(const ContenderField &field) const {
+  return std::any_of(round_.begin(), round_.end(),
+                     [&](std::int32_t number) { return At(field, number).busy; });
 }
 
 void ScheduledStrategy::EndRound(ContenderField *field) {
@@ -317,13 +386,24 @@ void ScheduledStrategy::BeginLaterRound(ContenderField *field) {
   for (const std::int32_t candidate : round->candidates) {
     contenders.push_back(members_[static_cast<std::size_t>(candidate)].contender);
   }
-  DropAllBut(field, contenders);
+  std::vector<std::int32_t> kept = contenders;
+  if (later_) {
+    const std::vector<std::int32_t> finalists = Finalists(*field);
+    kept.insert(kept.end(), finalists.begin(), finalists.end());
+  }
+  DropAllBut(field, kept);
   ++rung_;
   BeginRound(*field, Phase::kLaterRound, std::move(contenders), Multiply(round->length, unit_));
 }
 
 void ScheduledStrategy::BeginFinal(ContenderField *field) {
   phase_ = Phase::kEnded;
+  if (later_ && std::isfinite(field->SecondsLeft())) {
+    const std::vector<std::int32_t> finalists = Finalists(*field);
+    DropAllBut(field, finalists);
+    later_->Begin(field, finalists, /*share=*/1, rung_);
+    return;
+  }
   std::vector<std::int32_t> winner;
   if (!timed_ && !schedule_->left().empty()) {
     const auto candidate = static_cast<std::size_t>(schedule_->left().front());
@@ -348,6 +428,21 @@ void ScheduledStrategy::DropAllBut(ContenderField *field,
       field->Drop(contender.number);
     }
   }
+}
+
+// Those who go on after a timed schedule, so far: the best members, best first.
+std::vector<std::int32_t> ScheduledStrategy::Finalists(const ContenderField &field) const {
+  std::vector<const Contender *> alive;
+  for (const Member &member : members_) {
+    const Contender &contender = At(field, member.contender);
+    if (!contender.diverged && !contender.dropped) alive.push_back(&contender);
+  }
+  std::sort(alive.begin(), alive.end(),
+            [](const Contender *a, const Contender *b) { return RanksBefore(*a, *b); });
+  alive.resize(std::min(alive.size(), FewestSurvivors(field.threads())));
+  std::vector<std::int32_t> numbers;
+  for (const Contender *contender : alive) numbers.push_back(contender->number);
+  return numbers;
 }
 
 std::vector<std::int32_t> ScheduledStrategy::EnteredSince(std::size_t first) const {

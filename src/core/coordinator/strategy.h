@@ -33,17 +33,18 @@ class Strategy {
 };
 
 // A fixed schedule: options.k candidates of the proposer (or as many as it has), options.u epochs,
-// eta and max_epochs; then the winner trains eta times as long (to the cap, all threads on each
-// mini-batch). With a proposer that learns, the first round is trained in two halves, the second
-// proposed from the results of the first in the order of their numbers. Looks at no time left,
-// hence the same answer each time. refinement: kHalving, kReject or kUniform; k and u are set.
+// eta and max_epochs, each round by turns; then the winner trains eta times as long (to the cap,
+// all threads on each mini-batch). With a proposer that learns, the first round is trained in two
+// halves, the second proposed from the results of the first in the order of their numbers. Looks at
+// no time left, hence the same answer each time. refinement: kHalving, kReject or kUniform; k and u
+// are set.
 std::unique_ptr<Strategy> MakeScheduledStrategy(const SelectionOptions &options,
                                                 Proposer *proposer);
 
 // The timed plan. sh: timed_halving.h. sr and uniform: K = options.k or as many candidates as train
 // an epoch each in the time (8 .. 24), U = options.u or what the time left allows for the schedule;
-// what is left goes to Reseeding. asha: asynchronous_halving.h. evolution: asynchronous_halving.h
-// without promotion.
+// in what is left its best go on: later_rungs.h. asha: asynchronous_halving.h. evolution:
+// asynchronous_halving.h without promotion.
 std::unique_ptr<Strategy> MakeTimedStrategy(const SelectionOptions &options, Proposer *proposer);
 
 // The one of the two that the options ask for: fixed where n, k and u are given, but for asha and

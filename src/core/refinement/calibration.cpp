@@ -21,6 +21,10 @@ constexpr std::int64_t kTypicalCandidates = 24;
 constexpr double kForecastShare = 0.01;  // of the budget
 constexpr double kLeastForecast = 0.02;  // seconds
 constexpr double kLongestForecast = 0.1;
+// Passes over the training rows after which networks are at their best: medians of real tables
+// (docs/benchmarks.md, "What a plan foretells").
+constexpr double kBestPassesOfClasses = 6;
+constexpr double kBestPassesOfNumbers = 40;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -122,6 +126,8 @@ Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
       .step_seconds = [&](const HiddenWidths &w) { return cost.TrainingStepSeconds(w); },
       .look_seconds = [&](const HiddenWidths &w) { return cost.PredictionSeconds(w, look_rows); },
       .typical_step_seconds = sum / static_cast<double>(count),
+      .best_passes =
+          data.target.task == Task::kRegression ? kBestPassesOfNumbers : kBestPassesOfClasses,
       .check = [&] { interrupt.Check(); }};
   try {
     return ForecastRefinement(input, rehearsal);

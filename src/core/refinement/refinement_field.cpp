@@ -87,7 +87,8 @@ RefinementPhase::RefinementPhase(const Dataset &data, const kernels::FieldPlan &
       pass_steps_(StepsOfAPass(data)),
       epoch_steps_(EpochSteps(data)),
       floor_wanted_(with_floor),
-      cost_(ShapeOf(data, plan)) {
+      built_in_cost_(ShapeOf(data, plan)),
+      cost_(built_in_cost_) {
   CheckMemory(data, list, options);
 }
 
@@ -143,7 +144,7 @@ double RefinementPhase::SecondsLeft() const {
 }
 
 double RefinementPhase::StepSeconds(const HiddenWidths &widths) const {
-  return cost_.TrainingStepSeconds(widths);
+  return (options_.plan_is_fixed() ? built_in_cost_ : cost_).TrainingStepSeconds(widths);
 }
 
 bool RefinementPhase::Fits(const HiddenWidths &widths) const {

@@ -109,6 +109,7 @@ class RefinementPhase final : private ContenderField {
   enum class Calibration { kNone, kRunning, kDone } calibration_ = Calibration::kNone;
   bool ended_ = false;
 
+  const CostModel built_in_cost_;
   CostModel cost_;
   Forecast forecast_;
   double calibration_seconds_ = 0;

@@ -55,6 +55,26 @@ DELETE FROM trails.epoch WHERE run_id = 1000;
 DELETE FROM trails.step WHERE run_id = 1000;
 SELECT texts('//h:h2/text()', xml) AS sections FROM made;
 
+-- a corrupt one is named
+\set VERBOSITY sqlstate
+\set run_is 'UPDATE trails.run SET (plan, settings, metric) = (SELECT plan, settings, ''rmse'' FROM trails.run WHERE run_id = ' :run ') WHERE run_id = 1000'
+UPDATE trails.run SET settings = '"none"' WHERE run_id = 1000;
+SELECT trails.report(1000);
+\set VERBOSITY default
+SELECT trails.report(1000);
+:run_is;
+UPDATE trails.run SET settings = '[{"tfmem": "params"}]' WHERE run_id = 1000;
+SELECT trails.report(1000);
+:run_is;
+UPDATE trails.run SET plan = '{"n": 40, "k": "five"}' WHERE run_id = 1000;
+SELECT trails.report(1000);
+UPDATE trails.run SET plan = '40' WHERE run_id = 1000;
+SELECT trails.report(1000);
+:run_is;
+UPDATE trails.run SET metric = 'luck' WHERE run_id = 1000;
+SELECT trails.report(1000);
+:run_is;
+
 -- it belongs to those who see the run
 CREATE ROLE regress_looker;
 CREATE ROLE regress_member;
