@@ -1206,7 +1206,7 @@ CREATE FUNCTION trails.svcca(
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'trails_svcca' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.svcca IS
-'how alike two layers are, 0 to 1: mean canonical correlation of the directions that hold that share of each layer''s variance; NULL where one is constant';
+'how alike two layers are, 0 to 1: mean canonical correlation of the directions that hold that share of each layer''s variance; NULL where one is constant; of together at most 4,096 columns';
 
 CREATE FUNCTION trails.cka(
     model_a text, layer_a text, model_b text, layer_b text,
@@ -1215,7 +1215,7 @@ CREATE FUNCTION trails.cka(
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'trails_cka' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.cka IS
-'how alike two layers are, 0 to 1: linear centred kernel alignment; NULL where one is constant';
+'how alike two layers are, 0 to 1: linear centred kernel alignment; NULL where one is constant; of together at most 4,096 columns';
 
 CREATE FUNCTION trails.correlation(
     model text, layer text, against text DEFAULT 'target', class text DEFAULT NULL,

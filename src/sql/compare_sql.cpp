@@ -127,6 +127,18 @@ std::vector<IntermediateQuery> AtBothEpochs(const NamedArguments &args, const Lo
   return queries;
 }
 
+// NaN, and a NOTICE, for more columns than can be compared with one another.
+double CkaOfEpochs(const std::vector<IntermediateQuery> &layers) {
+  const std::int64_t columns = ColumnsOf(layers[0]);
+  if (2 * columns <= Moments::kMostColumns) return CkaOf(layers);
+  Tell({NoticeLevel::kNotice,
+        fmt::format("layer \"{}\" has too many columns for its cka", layers[0].intermediate.layer),
+        fmt::format("It has {}; at most {} can be compared with themselves at another epoch.",
+                    columns, Moments::kMostColumns / 2),
+        {}});
+  return kUnknown;
+}
+
 }  // namespace
 }  // namespace trails::pg
 
@@ -193,7 +205,7 @@ TRAILS_PG_FUNCTION(trails_epoch_diff) {
   ResultSet results(fcinfo);
   for (const IntermediateRow &layer : layers) {
     const trails::ParameterChange change = trails::ChangeOf(*a, *b, layer.layer);
-    const double cka = CkaOf(AtBothEpochs(args, logged, layer.layer, true));
+    const double cka = CkaOfEpochs(AtBothEpochs(args, logged, layer.layer, true));
     const bool is_prediction = layer.layer == "prediction";
     RowValues row;
     row.AddText(layer.layer).AddBigint(change.parameters);

@@ -46,8 +46,7 @@ Moments::Moments(std::int64_t columns) : columns_(columns), panels_(PanelsFor(co
   if (columns < 1) throw Error(ErrorKind::kInternal, "moments of no columns");
   if (columns > kMostColumns) {
     throw Error(ErrorKind::kLimit, "too many columns to compare with one another",
-                fmt::format("There are {}; at most {} can be.", columns, kMostColumns),
-                "Ask for fewer columns.");
+                fmt::format("There are {}; at most {} can be.", columns, kMostColumns));
   }
   const auto padded = static_cast<std::size_t>(panels_ * kPanelColumns);
   origin_.resize(padded);

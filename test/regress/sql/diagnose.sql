@@ -172,6 +172,14 @@ SELECT array_agg(DISTINCT predicted ORDER BY predicted) AS predicted FROM trails
 SELECT max("column") AS columns, bool_or(correlation IS NOT NULL) AS some FROM trails.correlation('odd', 'hidden1', 'target', 'odd');
 SELECT * FROM trails.correlation('odd', 'hidden1');
 
+-- a layer that is too wide for CKA with itself
+SET client_min_messages = error;
+SELECT architecture FROM trails.train('odd', 'verdict', '2064', 1, features => '{kind,size}', model_name => 'vast');
+RESET client_min_messages;
+SELECT layer FROM trails.log_intermediates('vast', layers => '{prediction}');
+SELECT layer, abs(cka - 1) < 1e-9 AS cka FROM trails.epoch_diff('vast', 0, 0) WHERE layer IN ('hidden1', 'prediction');
+SELECT trails.cka('vast', 'hidden1', 'vast', 'hidden1_before');
+
 -- the same answers from the store
 CREATE TABLE answers AS
 SELECT 'knn' AS query, array_agg(k::text ORDER BY rank) AS answer FROM trails.knn('a', 'hidden1', 9, strategy => 'rerun') AS k
