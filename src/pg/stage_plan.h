@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -25,9 +26,9 @@ struct StageQuery {
   std::int32_t ancestor = 0;          // from whose rows it would be run again
   std::vector<std::int32_t> columns;  // asked for, ascending
   std::optional<RowChoice> rows;
-  GroupPlan plan;                  // PlanStage fills it, and ancestor
-  StageReadWork read;              // what a READ takes
-  std::optional<StageRows> rerun;  // once it was run again
+  GroupPlan plan;                    // PlanStage fills it, and ancestor
+  StageReadWork read;                // what a READ takes
+  std::shared_ptr<StageRows> rerun;  // once it was run again; null before
 
   const StageInfo &info() const { return pipeline.stages[static_cast<std::size_t>(stage)]; }
 };

@@ -10,6 +10,7 @@ extern "C" {
 #include <chrono>
 #include <limits>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -107,7 +108,7 @@ void Rerun(StageQuery *asked) {
     call.queries.push_back(stages[static_cast<std::size_t>(stage)].query);
   }
   const auto start = SteadyClock::now();
-  asked->rerun = RunStages(call, input);
+  asked->rerun = std::make_shared<StageRows>(RunStages(call, input));
   WithCatalog([&](CatalogSession &catalog) {
     RequireSame(catalog, *asked, *asked->rerun);
     LearnStageRerun(catalog, stages, asked->ancestor, asked->stage, SecondsSince(start));
@@ -126,6 +127,22 @@ bool PlanRest(CatalogSession &catalog, std::vector<StageQuery> *queries) {
     is_ready = is_ready && asked.plan.strategy == Strategy::kRead;
   }
   return is_ready;
+}
+
+// Runs again what was planned so; several queries of one stage share its rows.
+void RunRest(std::vector<StageQuery> *queries) {
+  std::map<std::int64_t, std::shared_ptr<StageRows>> run;  // by intermediate
+  for (StageQuery &asked : *queries) {
+    std::shared_ptr<StageRows> &rows = run[asked.info().intermediate_id];
+    if (!asked.rerun && asked.plan.strategy == Strategy::kRerun) {
+      if (rows == nullptr) {
+        Rerun(&asked);
+      } else {
+        asked.rerun = rows;
+      }
+    }
+    if (asked.rerun) rows = asked.rerun;
+  }
 }
 
 // What a query leaves behind when it has been answered.
@@ -169,9 +186,7 @@ void Answer(std::vector<StageQuery> queries, Use use) {
       return gone.empty();
     });
     if (is_answered) return;
-    for (StageQuery &asked : queries) {
-      if (!asked.rerun && asked.plan.strategy == Strategy::kRerun) Rerun(&asked);
-    }
+    RunRest(&queries);
   }
 }
 

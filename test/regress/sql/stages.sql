@@ -53,6 +53,11 @@ SELECT abs(trails.cka('holes', 'stage1', 'holes', 'stage2') - trails.cka('whole'
        trails.cka('whole', 'stage1', 'whole', 'stage2') BETWEEN 0.01 AND 0.999 AS neither_0_nor_1;
 SELECT trails.cka('parts', 'stage1', 'parts', 'stage2') AS cka, trails.svcca('parts', 'stage1', 'parts', 'stage2') AS svcca;  -- a column is empty
 
+-- one run answers for all that a query asks of a stage
+CREATE FUNCTION told() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'stage 1 runs'; RETURN 1; END $$;
+SELECT rows FROM trails.log_pipeline('told', 'parts', ARRAY['SELECT row_id, a, b, part + (SELECT told()) AS c FROM $input'], row_id => 'part');
+SELECT rows FROM trails.column_diff('told', 'stage1', 1, 'told', 'stage1', 3, strategy => 'rerun');
+
 -- times are learned with every READ and RERUN but the first
 SELECT DISTINCT read_ms > 0 AS read_ms, rerun_ms > 0 AS rerun_ms FROM unnest('{stage1,stage2}'::text[]) AS l(layer), trails.explain_intermediate('holes', layer);
 SELECT count(*) FROM generate_series(1, 3) AS turn, unnest('{read,rerun}'::text[]) AS s(strategy), trails.get_intermediate('holes', 'stage2', strategy => s.strategy, rows => ARRAY[turn, 2 * turn]::bigint[]) AS v;
@@ -111,4 +116,4 @@ SELECT count(*) FROM trails.stage_rate WHERE intermediate_id <> 0;
 DROP EXTENSION trails;
 DROP VIEW stage2;
 DROP TABLE parts;
-DROP FUNCTION stored(), cached();
+DROP FUNCTION stored(), cached(), told();
