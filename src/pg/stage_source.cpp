@@ -312,8 +312,11 @@ StageRows RowsOf(const IntermediateQuery &query) {
   StageRows rows;
   Answer({Checked(query)}, [&](CatalogSession &catalog, std::vector<StageQuery> &planned) {
     StageQuery &asked = planned.front();
-    auto found =
-        asked.rerun ? std::move(asked.rerun) : ReadRows(catalog, asked.info(), asked.columns);
+    if (asked.rerun) {
+      rows = std::move(*asked.rerun);
+      return std::vector<std::size_t>();
+    }
+    auto found = ReadRows(catalog, asked.info(), asked.columns);
     if (!found) return std::vector<std::size_t>{0};
     rows = *std::move(found);
     return std::vector<std::size_t>();
