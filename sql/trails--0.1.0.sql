@@ -1223,7 +1223,7 @@ CREATE FUNCTION trails.correlation(
 RETURNS TABLE ("column" integer, correlation double precision)
 AS 'MODULE_PATHNAME', 'trails_correlation' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.correlation IS
-'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss or the prediction (of two classes the probability of the second); with a class with 1 in its rows and 0 in others, against being the target or a categorical feature; NULL for constant columns';
+'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss or the prediction (of two classes the probability of the second); with a class with 1 in its rows and 0 in those of others (NULL left out), against being the target or a categorical feature; NULL for constant columns';
 
 CREATE FUNCTION trails.netdissect(
     model text, layer text, by text, class text, alpha double precision DEFAULT 0.005,

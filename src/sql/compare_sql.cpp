@@ -42,7 +42,8 @@ Datum DoubleOrNull(FunctionCallInfo fcinfo, double value) {
   PG_RETURN_FLOAT8(value);
 }
 
-// 1 in the rows of a class, 0 in those of others, NaN where no class is known.
+// 1 in the rows of a class, 0 in those of others, NaN where no class is known or it is NULL: as SQL
+// compares.
 std::vector<float> OfClass(const IntermediateQuery &query, const std::string &by,
                            const std::string &name) {
   const RowGroups groups = GroupRows(query, by);
@@ -50,8 +51,9 @@ std::vector<float> OfClass(const IntermediateQuery &query, const std::string &by
   std::vector<float> values;
   values.reserve(groups.group.size());
   for (const std::int32_t group : groups.group) {
-    values.push_back(group < 0 ? std::numeric_limits<float>::quiet_NaN()
-                               : static_cast<float>(group == wanted));
+    const bool is_known = group >= 0 && groups.names[static_cast<std::size_t>(group)].has_value();
+    values.push_back(is_known ? static_cast<float>(group == wanted)
+                              : std::numeric_limits<float>::quiet_NaN());
   }
   return values;
 }

@@ -66,8 +66,8 @@ SELECT "column", active, overlap = (SELECT count(*) FROM stage2 WHERE mood = 'fi
 FROM trails.netdissect('homes', 'stage2', 'mood', 'fine', 0.5) AS n;
 SELECT "column", rows, nulls = (SELECT count(*) FROM stage2 WHERE price IS NULL AND s."column" = 4) AS nulls, zeros = (SELECT count(*) FROM stage2 WHERE rooms = 0 AND s."column" = 2) AS zeros,
        abs(mean / (SELECT avg(CASE s."column" WHEN 1 THEN total WHEN 2 THEN rooms ELSE price END) FROM stage2) - 1) < 1e-6 AS mean FROM trails.column_statistics('homes', 'stage2') AS s;
-SELECT "column", abs(correlation - (SELECT corr(CASE c."column" WHEN 1 THEN total WHEN 2 THEN rooms ELSE price END, (mood = 'fine')::int) FROM stage2)) < 1e-6 AS agree
-FROM trails.correlation('homes', 'stage2', 'mood', 'fine') AS c;
+SELECT "column", abs(correlation - (SELECT corr(CASE c."column" WHEN 1 THEN total WHEN 2 THEN rooms ELSE price END, (street = 'street 7')::int) FROM stage2)) < 1e-6 AS agree
+FROM trails.correlation('homes', 'stage2', 'street', 'street 7') AS c;  -- NULL is in no class
 SELECT * FROM trails.column_statistics('homes', 'stage2', '{1,3}');
 
 -- a pipeline that shares stages with another stores references
