@@ -258,6 +258,8 @@ CREATE TABLE trails.dataset (
     numeric         integer     NOT NULL,
     source_hash     text        NOT NULL,
     fingerprint     text        NOT NULL,
+    encoder         text        NOT NULL,
+    features        text        NOT NULL,
     intermediate_id bigint      NOT NULL,
     created_at      timestamptz NOT NULL
 );
@@ -276,6 +278,8 @@ COMMENT ON COLUMN trails.dataset.categorical IS 'encoded ids of a row';
 COMMENT ON COLUMN trails.dataset.numeric IS 'encoded numbers of a row';
 COMMENT ON COLUMN trails.dataset.source_hash IS '32 hex digits over the encoded rows, whatever their order';
 COMMENT ON COLUMN trails.dataset.fingerprint IS '32 hex digits over the encoded rows, in their order';
+COMMENT ON COLUMN trails.dataset.encoder IS '32 hex digits over which columns are encoded, and how';
+COMMENT ON COLUMN trails.dataset.features IS '32 hex digits over the encoded rows without label and key, in their order; with an equal encoder they tell equal rows';
 COMMENT ON COLUMN trails.dataset.intermediate_id IS 'the encoded rows, in trails.intermediate';
 COMMENT ON COLUMN trails.dataset.created_at IS 'when it was logged';
 
@@ -716,16 +720,23 @@ COMMENT ON COLUMN trails.candidates.seconds IS 'training time on one thread';
 
 GRANT SELECT ON trails.models, trails.runs, trails.steps, trails.candidates TO PUBLIC;
 
+CREATE FUNCTION trails.intermediate_rows(
+    OUT model name, OUT version integer, OUT owner oid, OUT kind text, OUT epoch integer,
+    OUT layer text, OUT shape integer[], OUT rows bigint, OUT scheme text, OUT source text,
+    OUT key name, OUT pinned boolean, OUT expires_at timestamptz, OUT created_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'trails_intermediate_rows' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+ROWS 50;
+COMMENT ON FUNCTION trails.intermediate_rows IS 'the rows of trails.intermediates';
+
 CREATE VIEW trails.intermediates WITH (security_invoker = true) AS
-SELECT coalesce(m.name, l.name) AS model, l.owner, l.kind, i.epoch, i.layer, i.shape,
-       i.shape[1] * i.shape[2] * i.shape[3] AS columns, i.rows, i.scheme, d.source, d.key,
-       l.pinned, l.expires_at, l.created_at
-FROM trails.logged AS l
-     JOIN trails.intermediate AS i USING (logged_id)
-     LEFT JOIN trails.model AS m USING (model_id)
-     LEFT JOIN trails.dataset AS d USING (dataset_id);
-COMMENT ON VIEW trails.intermediates IS 'layers that the caller logged and can ask for; trails.intermediate_sizes has what of them is stored';
+SELECT i.model, i.version, i.owner::regrole AS owner, i.kind, i.epoch, i.layer, i.shape,
+       i.shape[1] * i.shape[2] * i.shape[3] AS columns, i.rows, i.scheme, i.source, i.key,
+       i.pinned, i.expires_at, i.created_at
+FROM trails.intermediate_rows() AS i;
+COMMENT ON VIEW trails.intermediates IS 'layers that the caller logged, and those of granted models that the caller can ask for; trails.intermediate_sizes has what of one''s own is stored';
 COMMENT ON COLUMN trails.intermediates.model IS 'name to ask by';
+COMMENT ON COLUMN trails.intermediates.version IS 'version of the model, as in trails.models; NULL for a pipeline or foreign model';
 COMMENT ON COLUMN trails.intermediates.owner IS 'role that logged it';
 COMMENT ON COLUMN trails.intermediates.kind IS 'model, pipeline or foreign';
 COMMENT ON COLUMN trails.intermediates.epoch IS 'epoch whose parameters it is computed with, in trails.snapshot; 0, the default of every query, for the model that was kept';
@@ -734,31 +745,33 @@ COMMENT ON COLUMN trails.intermediates.shape IS 'channels, height and width as c
 COMMENT ON COLUMN trails.intermediates.columns IS 'columns as computed: the product of the shape';
 COMMENT ON COLUMN trails.intermediates.rows IS 'rows';
 COMMENT ON COLUMN trails.intermediates.scheme IS 'how its values are stored, and what they are read back as';
-COMMENT ON COLUMN trails.intermediates.source IS 'relation whose rows they are of, as it was called then';
+COMMENT ON COLUMN trails.intermediates.source IS 'relation whose rows they are of, as it was called then; NULL for a pipeline or foreign model';
 COMMENT ON COLUMN trails.intermediates.key IS 'column that names a row to people; NULL for none';
-COMMENT ON COLUMN trails.intermediates.pinned IS 'whether expire leaves it alone, and what it has in the cache';
-COMMENT ON COLUMN trails.intermediates.expires_at IS 'when expire may drop it; NULL for never';
+COMMENT ON COLUMN trails.intermediates.pinned IS 'whether expire leaves it alone, and what it has in the cache; NULL for who does not own it';
+COMMENT ON COLUMN trails.intermediates.expires_at IS 'when expire may drop it; NULL for never, and for who does not own it';
 COMMENT ON COLUMN trails.intermediates.created_at IS 'when it was logged first';
 
 CREATE FUNCTION trails.intermediate_size_rows(
-    OUT model text, OUT owner oid, OUT epoch integer, OUT layer text, OUT stored boolean,
-    OUT bytes bigint, OUT amortised_bytes double precision)
+    OUT model name, OUT version integer, OUT owner oid, OUT epoch integer, OUT layer text,
+    OUT stored boolean, OUT bytes bigint, OUT amortised_bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'trails_intermediate_size_rows' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
 ROWS 50;
 COMMENT ON FUNCTION trails.intermediate_size_rows IS 'the rows of trails.intermediate_sizes';
 
 CREATE VIEW trails.intermediate_sizes WITH (security_invoker = true) AS
-SELECT s.model, s.owner::regrole AS owner, s.epoch, s.layer, s.stored, s.bytes, s.amortised_bytes
+SELECT s.model, s.version, s.owner::regrole AS owner, s.epoch, s.layer, s.stored, s.bytes,
+       s.amortised_bytes
 FROM trails.intermediate_size_rows() AS s;
-COMMENT ON VIEW trails.intermediate_sizes IS 'what the caller''s intermediates take; sums of amortised_bytes count nothing twice';
+COMMENT ON VIEW trails.intermediate_sizes IS 'what the caller''s intermediates take; sums of amortised_bytes count nothing twice, and over all roles are what the store holds';
 COMMENT ON COLUMN trails.intermediate_sizes.model IS 'name to ask by';
+COMMENT ON COLUMN trails.intermediate_sizes.version IS 'version of the model, as in trails.models; NULL for a pipeline or foreign model';
 COMMENT ON COLUMN trails.intermediate_sizes.owner IS 'role that logged it';
 COMMENT ON COLUMN trails.intermediate_sizes.epoch IS 'epoch whose parameters it is computed with; NULL for the encoded rows';
 COMMENT ON COLUMN trails.intermediate_sizes.layer IS 'layer or stage; rows for the encoded rows, parameters for those of an epoch';
 COMMENT ON COLUMN trails.intermediate_sizes.stored IS 'whether all of its columns are stored; what is not is computed again';
-COMMENT ON COLUMN trails.intermediate_sizes.bytes IS 'bytes of its partitions, those that it shares counted in full, and of a foreign layer''s statistics';
-COMMENT ON COLUMN trails.intermediate_sizes.amortised_bytes IS 'bytes, each partition''s divided evenly among those that use it';
+COMMENT ON COLUMN trails.intermediate_sizes.bytes IS 'what it would take alone: bytes of every partition that it needs, shared or not, of an epoch''s parameters, and of a foreign layer''s statistics';
+COMMENT ON COLUMN trails.intermediate_sizes.amortised_bytes IS 'the same, each partition''s divided evenly among all that need it';
 
 GRANT SELECT ON trails.intermediates, trails.intermediate_sizes TO PUBLIC;
 
@@ -1004,12 +1017,12 @@ COMMENT ON FUNCTION trails.revoke_model IS 'takes back what grant_model gave';
 CREATE FUNCTION trails.log_intermediates(
     model text, epochs integer[] DEFAULT NULL, layers text[] DEFAULT NULL,
     scheme text DEFAULT NULL, source regclass DEFAULT NULL, key name DEFAULT NULL,
-    sample bigint DEFAULT NULL)
+    sample bigint DEFAULT NULL, version integer DEFAULT NULL)
 RETURNS TABLE (epoch integer, layer text, columns integer, rows bigint, scheme text,
                stored boolean, bytes bigint, seconds double precision)
 AS 'MODULE_PATHNAME', 'trails_log_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.log_intermediates IS
-'keeps the encoded rows of a relation, so that every layer of a model can be asked for; makes the statistics of the layers named at the epochs named (all of them by default); epochs of a training are logged by option log of trails.train';
+'keeps the encoded rows of a relation, so that every layer of a model can be asked for; makes the statistics of the layers named at the epochs named (all of them by default, none for an empty array); version: NULL for the one that serves; epochs of a training are logged by option log of trails.train';
 
 CREATE FUNCTION trails.log_pipeline(
     name name, source regclass, stages text[], row_id name DEFAULT NULL,
@@ -1020,20 +1033,24 @@ AS 'MODULE_PATHNAME', 'trails_log_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE 
 COMMENT ON FUNCTION trails.log_pipeline IS
 'runs a pipeline of queries over the rows of a relation and keeps it, so that the rows of every stage can be asked for: in each query $input stands for the rows of the stage before it, with a column row_id that the result must hand on; row_id names a column of unique integers in the source, whose rows are counted without one';
 
-CREATE FUNCTION trails.drop_intermediates(model text) RETURNS void
+CREATE FUNCTION trails.drop_intermediates(model text, version integer DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_drop_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.drop_intermediates IS
-'drops what was logged of a model, all versions; the model stays';
+'drops what was logged of a model, of all versions or of one; the model stays';
 
-CREATE FUNCTION trails.pin_intermediates(model text, pinned boolean DEFAULT true) RETURNS void
+CREATE FUNCTION trails.pin_intermediates(
+    model text, pinned boolean DEFAULT true, version integer DEFAULT NULL)
+RETURNS void
 AS 'MODULE_PATHNAME', 'trails_pin_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.pin_intermediates IS
-'keeps what was logged of a model from expire, and what it has in the cache from making room';
+'keeps what was logged of a model, of all versions or of one, from expire, and what it has in the cache from making room';
 
-CREATE FUNCTION trails.expire_after(model text, age interval) RETURNS void
+CREATE FUNCTION trails.expire_after(
+    model text, age interval, version integer DEFAULT NULL)
+RETURNS void
 AS 'MODULE_PATHNAME', 'trails_expire_after' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.expire_after IS
-'lets expire drop what was logged of a model once so much time has passed from now; NULL takes it back';
+'lets expire drop what was logged of a model, of all versions or of one, once so much time has passed from now; NULL takes it back';
 
 CREATE FUNCTION trails.expire(dry_run boolean DEFAULT true)
 RETURNS TABLE (model text, owner regrole, expired_at timestamptz, rows bigint)
@@ -1055,7 +1072,7 @@ COMMENT ON FUNCTION trails.check_store IS
 'reads everything that is stored of intermediates and returns a row for each inconsistency; none for a sound store';
 REVOKE EXECUTE ON FUNCTION trails.check_store FROM PUBLIC;
 
-CREATE FUNCTION trails.logged_rows(model text)
+CREATE FUNCTION trails.logged_rows(model text, version integer DEFAULT NULL)
 RETURNS TABLE (row_id bigint, key text, target text)
 AS 'MODULE_PATHNAME', 'trails_logged_rows' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000;
 COMMENT ON FUNCTION trails.logged_rows IS
@@ -1074,7 +1091,7 @@ AS 'MODULE_PATHNAME', 'trails_log_labels' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.log_labels IS
 'appends labels of the rows of a model that was trained elsewhere, by which diagnoses can group them as ''target''';
 
-CREATE FUNCTION trails.source_changed(model text) RETURNS boolean
+CREATE FUNCTION trails.source_changed(model text, version integer DEFAULT NULL) RETURNS boolean
 AS 'MODULE_PATHNAME', 'trails_source_changed' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION trails.source_changed IS
 'whether the rows of the relation, as the model sees them, are others than those that were logged; reads the relation';
@@ -1103,11 +1120,12 @@ COMMENT ON FUNCTION trails.drop_search_space IS 'drops a search space that the c
 
 CREATE FUNCTION trails.get_intermediate(
     model text, layer text, columns integer[] DEFAULT NULL, rows bigint[] DEFAULT NULL,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE (row_id bigint, "values" real[])
 AS 'MODULE_PATHNAME', 'trails_get_intermediate' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10000;
 COMMENT ON FUNCTION trails.get_intermediate IS
-'values of a logged model''s layer: read from the store or computed again, whichever is expected to take less time; columns in the order asked for, rows ascending, both count from 1';
+'values of a logged model''s layer: read from the store or computed again, whichever is expected to take less time; columns in the order asked for, rows ascending, both count from 1, NULL for all and an empty array for none; version: NULL for the one that serves; a value is NULL where there is none (loss of a row without a label, NULL in a stage), NaN where it was computed as NaN';
 
 CREATE FUNCTION trails.pipeline_rows(name text, stage integer) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'trails_pipeline_rows' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10000;
@@ -1116,7 +1134,8 @@ COMMENT ON FUNCTION trails.pipeline_rows IS
 
 CREATE FUNCTION trails.explain_intermediate(
     model text, layer text, columns integer[] DEFAULT NULL, rows bigint[] DEFAULT NULL,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE (first_column integer, last_column integer, asked integer, chosen text, reason text,
                stored boolean, bytes bigint, blocks bigint, slices bigint,
                read_ms double precision, rerun_ms double precision, queries double precision,
@@ -1127,20 +1146,24 @@ COMMENT ON FUNCTION trails.explain_intermediate IS
 
 CREATE FUNCTION trails.value_at(
     model text, layer text, "column" integer, row_id bigint,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS real
 AS 'MODULE_PATHNAME', 'trails_value_at' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trails.value_at IS 'one value of a layer';
+COMMENT ON FUNCTION trails.value_at IS
+'one value of a layer; NULL where there is none (loss of a row without a label, NULL in a stage), NaN where it was computed as NaN';
 
 CREATE FUNCTION trails.topk(
-    model text, layer text, "column" integer, k integer DEFAULT 10, epoch integer DEFAULT NULL)
+    model text, layer text, "column" integer, k integer DEFAULT 10, epoch integer DEFAULT NULL,
+    version integer DEFAULT NULL)
 RETURNS TABLE (rank integer, row_id bigint, value real)
 AS 'MODULE_PATHNAME', 'trails_topk' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.topk IS
 'the k rows (at most 100,000) with the largest values of a column, exact whatever the scheme; of equal values the first row first, NaN left out';
 
 CREATE FUNCTION trails.column_statistics(
-    model text, layer text, columns integer[] DEFAULT NULL, epoch integer DEFAULT NULL)
+    model text, layer text, columns integer[] DEFAULT NULL, epoch integer DEFAULT NULL,
+    version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, rows bigint, nulls bigint, infinite bigint, zeros bigint,
                zero_share double precision, min real, max real, mean double precision,
                deviation double precision)
@@ -1150,7 +1173,8 @@ COMMENT ON FUNCTION trails.column_statistics IS
 
 CREATE FUNCTION trails.column_distribution(
     model text, layer text, "column" integer, bins integer DEFAULT 20,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE (bin integer, lower double precision, upper double precision, rows bigint)
 AS 'MODULE_PATHNAME', 'trails_column_distribution' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
 COMMENT ON FUNCTION trails.column_distribution IS
@@ -1158,7 +1182,7 @@ COMMENT ON FUNCTION trails.column_distribution IS
 
 CREATE FUNCTION trails.confusion(
     model text, epoch integer DEFAULT NULL, exact boolean DEFAULT false,
-    strategy text DEFAULT 'auto')
+    strategy text DEFAULT 'auto', version integer DEFAULT NULL)
 RETURNS TABLE (actual text, predicted text, rows bigint)
 AS 'MODULE_PATHNAME', 'trails_confusion' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.confusion IS
@@ -1167,16 +1191,18 @@ COMMENT ON FUNCTION trails.confusion IS
 CREATE FUNCTION trails.column_diff(
     model_a text, layer_a text, column_a integer, model_b text, layer_b text, column_b integer,
     by text DEFAULT NULL, epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
-    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version_a integer DEFAULT NULL, version_b integer DEFAULT NULL)
 RETURNS TABLE (class text, rows bigint, mean_a double precision, mean_b double precision,
                mean_diff double precision, mean_abs_diff double precision)
 AS 'MODULE_PATHNAME', 'trails_column_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.column_diff IS
-'how two columns differ, row by row: of one model, or of two that were logged on the same rows; by: the target, or a categorical feature of the first';
+'how two columns differ, row by row: of one model, or of two, or two versions of one, that were logged on the same rows (equal keys, or rows that both see alike); by: the target, or a categorical feature of the first';
 
 CREATE FUNCTION trails.knn(
     model text, layer text, row_id bigint, k integer DEFAULT 10, metric text DEFAULT 'l2',
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE (rank integer, neighbour bigint, distance double precision)
 AS 'MODULE_PATHNAME', 'trails_knn' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.knn IS
@@ -1184,14 +1210,16 @@ COMMENT ON FUNCTION trails.knn IS
 
 CREATE FUNCTION trails.row_diff(
     model text, layer text, row_a bigint, row_b bigint,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, value_a real, value_b real, difference real)
 AS 'MODULE_PATHNAME', 'trails_row_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
-COMMENT ON FUNCTION trails.row_diff IS 'two rows of a layer, column by column; difference: a - b';
+COMMENT ON FUNCTION trails.row_diff IS 'two rows of a layer, column by column; difference: a - b; NULL where there is no value';
 
 CREATE FUNCTION trails.class_means(
     model text, layer text, by text DEFAULT 'target',
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, class text, rows bigint, mean double precision,
                deviation double precision)
 AS 'MODULE_PATHNAME', 'trails_class_means' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1000;
@@ -1202,7 +1230,8 @@ CREATE FUNCTION trails.svcca(
     model_a text, layer_a text, model_b text, layer_b text,
     epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
     variance double precision DEFAULT 0.99,
-    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version_a integer DEFAULT NULL, version_b integer DEFAULT NULL)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'trails_svcca' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.svcca IS
@@ -1211,7 +1240,8 @@ COMMENT ON FUNCTION trails.svcca IS
 CREATE FUNCTION trails.cka(
     model_a text, layer_a text, model_b text, layer_b text,
     epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
-    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version_a integer DEFAULT NULL, version_b integer DEFAULT NULL)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'trails_cka' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION trails.cka IS
@@ -1219,7 +1249,8 @@ COMMENT ON FUNCTION trails.cka IS
 
 CREATE FUNCTION trails.correlation(
     model text, layer text, against text DEFAULT 'target', class text DEFAULT NULL,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, correlation double precision)
 AS 'MODULE_PATHNAME', 'trails_correlation' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.correlation IS
@@ -1227,7 +1258,8 @@ COMMENT ON FUNCTION trails.correlation IS
 
 CREATE FUNCTION trails.netdissect(
     model text, layer text, by text, class text, alpha double precision DEFAULT 0.005,
-    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, threshold double precision, active bigint, overlap bigint,
                iou double precision)
 AS 'MODULE_PATHNAME', 'trails_netdissect' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
@@ -1236,14 +1268,16 @@ COMMENT ON FUNCTION trails.netdissect IS
 
 CREATE FUNCTION trails.epoch_diff(
     model text, epoch_a integer, epoch_b integer,
-    exact boolean DEFAULT false, strategy text DEFAULT 'auto')
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE (layer text, parameters bigint, l2 double precision, relative_l2 double precision,
                cosine double precision, cka double precision, changed double precision)
 AS 'MODULE_PATHNAME', 'trails_epoch_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.epoch_diff IS
 'what changed between two logged epochs (0 is the model that was kept), layer by layer: how far its parameters moved, how alike its values are (over at most 8,192 rows), and for the prediction the share of rows whose class, or number, is another';
 
-CREATE FUNCTION trails.model_rules(model text, epoch integer DEFAULT NULL)
+CREATE FUNCTION trails.model_rules(
+    model text, epoch integer DEFAULT NULL, version integer DEFAULT NULL)
 RETURNS TABLE (rule text, layer text, columns bigint, detail text)
 AS 'MODULE_PATHNAME', 'trails_model_rules' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
 COMMENT ON FUNCTION trails.model_rules IS

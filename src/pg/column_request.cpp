@@ -10,21 +10,19 @@ extern "C" {
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/varlena.h"
 }
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 #include <string_view>
 
+#include "core/space/name_hint.h"
+#include "core/space/similar_word.h"
 #include "pg/column_type.h"
 
 namespace trails::pg {
 
 namespace {
-
-constexpr std::size_t kMostColumnsInHint = 20;
 
 // One attribute as the catalog has it. Plain data, palloc'd.
 struct Attribute {
@@ -194,41 +192,18 @@ class Resolver {
         ColumnHint(name));
   }
 
+  // Of the columns that the caller may read.
   std::string ColumnHint(const std::string &wanted) const {
-    const char *similar = nullptr;
-    CallPg([&] { similar = MostSimilar(wanted.c_str(), attributes_); });
-    if (similar != nullptr) return "Perhaps you meant " + Quoted(similar) + ".";
-    std::string names;
-    std::size_t shown = 0;
+    std::vector<std::string_view> names;
+    std::vector<std::string> quoted;
     for (const Attribute &attribute : attributes_) {
       if (!attribute.readable) continue;
-      if (++shown > kMostColumnsInHint) {
-        names += " and others";
-        break;
-      }
-      names += (shown == 1 ? "" : ", ") + Quoted(attribute.name);
+      names.emplace_back(attribute.name);
+      quoted.push_back(Quoted(attribute.name));
     }
-    return shown == 0 ? std::string() : "The columns are " + names + ".";
-  }
-
-  // Written like C. Null when nothing is near.
-  static const char *MostSimilar(const char *wanted, std::span<const Attribute> attributes) {
-    const int length = static_cast<int>(std::strlen(wanted));
-    if (length >= NAMEDATALEN) return nullptr;
-    int least = std::max(1, length / 3) + 1;
-    const char *similar = nullptr;
-    for (const Attribute &attribute : attributes) {
-      if (!attribute.readable) continue;
-      if (pg_strcasecmp(wanted, attribute.name) == 0) return attribute.name;
-      const int distance = varstr_levenshtein_less_equal(
-          wanted, length, attribute.name, static_cast<int>(std::strlen(attribute.name)), 1, 1, 1,
-          least, true);
-      if (distance < least) {
-        least = distance;
-        similar = attribute.name;
-      }
-    }
-    return similar;
+    const std::string_view similar = MostSimilar(wanted, names);
+    if (!similar.empty()) return "Perhaps you meant " + Quoted(std::string(similar)) + ".";
+    return names.empty() ? std::string() : "The columns are " + ListNames(quoted) + ".";
   }
 
   static ResolvedColumn Column(const Attribute &attribute) {

@@ -99,6 +99,25 @@ std::vector<const char *> KeysOf(const EncodedBlock &block) {
   return keys;
 }
 
+template <typename Plain>
+void Append(const Plain &value, std::string *to) {
+  to->append(reinterpret_cast<const char *>(&value), sizeof(value));
+}
+
+void AppendText(const std::string &text, std::string *to) {
+  Append(text.size(), to);
+  *to += text;
+}
+
+// The hash of what `before` is the hash of, followed by what `next` is the hash of.
+std::array<std::uint8_t, 16> Chained(const std::array<std::uint8_t, 16> &before,
+                                     const ChunkHash &next) {
+  std::array<std::uint8_t, 32> both;
+  std::ranges::copy(before, both.begin());
+  std::ranges::copy(next.bytes, both.begin() + before.size());
+  return HashOf({reinterpret_cast<const char *>(both.data()), both.size()}, 1).bytes;
+}
+
 std::string Hex(const std::uint8_t *bytes, std::size_t count) {
   std::string text;
   for (std::size_t i = 0; i < count; ++i) text += fmt::format("{:02x}", bytes[i]);
@@ -147,6 +166,7 @@ void RowHashes::Add(const InputRow &row) {
                 sizeof(*row.ids) * static_cast<std::size_t>(categorical_));
   bytes_.append(reinterpret_cast<const char *>(row.values),
                 sizeof(*row.values) * static_cast<std::size_t>(numeric_));
+  features_ = Chained(features_, HashOf(bytes_, 1));
   bytes_.append(reinterpret_cast<const char *>(&row.label), sizeof(row.label));
   bytes_ += row.key ? '\1' : '\0';
   if (row.key) bytes_ += *row.key;
@@ -154,13 +174,15 @@ void RowHashes::Add(const InputRow &row) {
   unsigned __int128 number = 0;
   for (const std::uint8_t byte : hash.bytes) number = (number << 8) | byte;
   sum_ += number;
-  bytes_.assign(reinterpret_cast<const char *>(chain_.data()), chain_.size());
-  bytes_.append(reinterpret_cast<const char *>(hash.bytes.data()), hash.bytes.size());
-  chain_ = HashOf(bytes_, 1).bytes;
+  chain_ = Chained(chain_, hash);
 }
 
 std::string RowHashes::in_order() const {
   return Hex(chain_.data(), chain_.size());
+}
+
+std::string RowHashes::features() const {
+  return Hex(features_.data(), features_.size());
 }
 
 std::string RowHashes::any_order() const {
@@ -169,6 +191,26 @@ std::string RowHashes::any_order() const {
     bytes[i] = static_cast<std::uint8_t>(sum_ >> (8 * (bytes.size() - 1 - i)));
   }
   return Hex(bytes.data(), bytes.size());
+}
+
+std::string EncoderHash(const Fields &fields) {
+  std::string bytes;
+  for (const InputColumn &column : fields.columns) {
+    AppendText(column.name, &bytes);
+    AppendText(column.sql_type, &bytes);
+  }
+  for (const Field &field : fields.fields) {
+    Append(field.kind, &bytes);
+    Append(field.column, &bytes);
+    Append(field.center, &bytes);
+    Append(field.scale, &bytes);
+    Append(field.texts.size(), &bytes);
+    for (const std::string &text : field.texts) AppendText(text, &bytes);
+    Append(field.integers.size(), &bytes);
+    for (const std::int64_t number : field.integers) Append(number, &bytes);
+  }
+  const ChunkHash hash = HashOf(bytes, 1);
+  return Hex(hash.bytes.data(), hash.bytes.size());
 }
 
 }  // namespace trails::pg

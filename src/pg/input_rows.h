@@ -47,13 +47,20 @@ class RowHashes {
 
   std::string in_order() const;   // over the rows in their order
   std::string any_order() const;  // whatever their order; rows that come twice count twice
+  std::string features() const;   // over the rows in their order, without labels and keys
 
  private:
   std::int32_t categorical_;
   std::int32_t numeric_;
-  std::string bytes_;                     // of a row
-  std::array<std::uint8_t, 16> chain_{};  // of the rows so far
+  std::string bytes_;                        // of a row
+  std::array<std::uint8_t, 16> chain_{};     // of the rows so far
+  std::array<std::uint8_t, 16> features_{};  // the same of their features
   unsigned __int128 sum_ = 0;
 };
+
+// A hash over what a row's encoding means: which columns, and how their values become ids and
+// numbers. Rows of equal encoders whose encodings are equal are equal to their models. As 32 hex
+// digits.
+std::string EncoderHash(const Fields &fields);
 
 }  // namespace trails::pg

@@ -6,11 +6,7 @@ extern "C" {
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/objectaddress.h"
-#include "catalog/pg_class.h"
 #include "utils/acl.h"
-#include "utils/lsyscache.h"
-#include "utils/rls.h"
 }
 
 #include <limits>
@@ -18,8 +14,10 @@ extern "C" {
 #include <utility>
 
 #include "core/model/artefact.h"
+#include "core/space/name_hint.h"
 #include "pg/model_cache.h"
 #include "pg/partition_store.h"
+#include "pg/source_rights.h"
 
 namespace trails::pg {
 
@@ -30,7 +28,7 @@ namespace {
 constexpr const char *kFindByModel =
     "SELECT l.logged_id, l.kind, l.owner::oid, l.model_id, d.dataset_id, d.intermediate_id, "
     "d.source, r.relation, d.rows, d.categorical, d.numeric, "
-    "d.key IS NOT NULL, r.relation IS NULL OR has_table_privilege($2, r.relation, 'SELECT') "
+    "coalesce(d.key, ''), r.relation IS NULL OR has_table_privilege($2, r.relation, 'SELECT') "
     "OR NOT EXISTS (SELECT FROM unnest(d.columns) AS c(name) WHERE NOT coalesce("
     "(SELECT has_column_privilege($2, r.relation, a.attnum, 'SELECT') FROM pg_attribute AS a "
     "WHERE a.attrelid = r.relation AND a.attname = c.name AND NOT a.attisdropped), false)) "
@@ -42,6 +40,11 @@ constexpr const char *kFindByModel =
     "AND pg_has_role(c.relowner, l.owner::oid, 'USAGE'))) "
     "AS relation) AS r "
     "WHERE l.model_id = $1";
+// The versions of $1's models named $2 that are logged, and how many versions there are.
+constexpr const char *kLoggedVersions =
+    "SELECT v.version, v.versions FROM (SELECT model_id, row_number() OVER (ORDER BY model_id) AS "
+    "version, count(*) OVER () AS versions FROM trails.model WHERE owner = $1 AND name = $2) AS v "
+    "JOIN trails.logged AS l USING (model_id) ORDER BY v.version";
 // Pipelines and foreign models: the owner's alone.
 constexpr const char *kFindByName =
     "SELECT l.logged_id, l.kind, l.owner::oid, "
@@ -54,15 +57,6 @@ constexpr const char *kListIntermediates =
 constexpr const char *kFindIntermediate =
     "SELECT intermediate_id, epoch, layer, shape, rows, scheme FROM trails.intermediate "
     "WHERE logged_id = $1 AND epoch = $2 AND layer = $3";
-// A view's rows come from what its rule names.
-constexpr const char *kRelationsUnderRowSecurity =
-    "WITH RECURSIVE below AS (SELECT $1 AS relation UNION "
-    "SELECT d.refobjid FROM below JOIN pg_class AS c ON c.oid = below.relation "
-    "JOIN pg_rewrite AS r ON r.ev_class = c.oid "
-    "JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid "
-    "AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid WHERE c.relkind = 'v') "
-    "SELECT below.relation FROM below JOIN pg_class AS c ON c.oid = below.relation "
-    "WHERE c.relrowsecurity";
 
 SqlParameters Number(std::int64_t number) {
   SqlParameters parameters;
@@ -70,33 +64,41 @@ SqlParameters Number(std::int64_t number) {
   return parameters;
 }
 
-void CheckSource(CatalogSession &catalog, const LoggedRow &logged, bool may_select) {
-  const Oid caller = catalog.caller();
-  const Oid owner = logged.owner;
-  const Oid relation = logged.dataset.source_oid;
-  const char *const name = logged.name.c_str();
-  const char *const source = logged.dataset.source.c_str();
-  CallPg([=] {
-    if (relation != InvalidOid && !may_select) {
-      aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relation)),
-                     get_rel_name(relation));
-    }
-    if (relation == InvalidOid && !has_privs_of_role(caller, owner)) {
-      ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                      errmsg("permission denied for intermediates of \"%s\"", name),
-                      errdetail("Relation %s, whose rows they are of, is gone, so that nobody but "
-                                "their owner may read them.",
-                                source)));
-    }
-  });
-  if (relation != InvalidOid) RefuseRowSecurity(catalog, relation, caller);
+std::vector<std::string> TextsOf(const CatalogSession &catalog, std::uint64_t count) {
+  std::vector<std::string> texts;
+  for (std::uint64_t row = 0; row < count; ++row) texts.push_back(catalog.Text(row, 0));
+  return texts;
 }
 
-std::optional<LoggedRow> FindLoggedModel(CatalogSession &catalog, const ModelRow &model) {
+bool HasPrivilegesOf(CatalogSession &catalog, Oid owner) {
+  const Oid caller = catalog.caller();
+  return CallPg([=] { return has_privs_of_role(caller, owner); });
+}
+
+// A logged model, and whether the caller has SELECT on what was logged of its source.
+struct FoundModel {
+  LoggedRow logged;
+  bool may_select = false;
+};
+
+void CheckSource(CatalogSession &catalog, const FoundModel &found) {
+  const Oid relation = found.logged.dataset.source_oid;
+  if (relation != InvalidOid) {
+    if (!found.may_select) {
+      ThrowNoSelect(catalog, Described(found.logged), found.logged.dataset.dataset_id, relation);
+    }
+    RefuseRowSecurity(catalog, relation, catalog.caller());
+  } else if (!HasPrivilegesOf(catalog, found.logged.owner)) {
+    ThrowSourceIsGone(Described(found.logged), found.logged.dataset.source);
+  }
+}
+
+std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRow &model) {
   SqlParameters parameters = Number(model.key.model_id);
   parameters.AddOid(catalog.caller());
   if (catalog.WriteOften(kFindByModel, parameters) == 0) return std::nullopt;
-  LoggedRow logged;
+  FoundModel found;
+  LoggedRow &logged = found.logged;
   logged.logged_id = catalog.Bigint(0, 0);
   logged.kind = LoggedKind::kModel;
   logged.name = model.name;
@@ -111,9 +113,9 @@ std::optional<LoggedRow> FindLoggedModel(CatalogSession &catalog, const ModelRow
   dataset.rows = catalog.Bigint(0, 8);
   dataset.categorical = catalog.Integer(0, 9);
   dataset.numeric = catalog.Integer(0, 10);
-  dataset.has_key = catalog.Bool(0, 11);
-  CheckSource(catalog, logged, catalog.Bool(0, 12));
-  return logged;
+  dataset.key = catalog.Text(0, 11);
+  found.may_select = catalog.Bool(0, 12);
+  return found;
 }
 
 std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_view name) {
@@ -129,10 +131,33 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
   return logged;
 }
 
-[[noreturn]] void ThrowNotLogged(std::string_view name) {
+// version: the one that was asked for; none: the one that serves.
+[[noreturn]] void ThrowNotLogged(CatalogSession &catalog, const ModelRow &model,
+                                 std::optional<std::int32_t> version) {
+  SqlParameters parameters;
+  parameters.AddOid(model.owner).AddText(model.name);
+  const std::uint64_t count = catalog.WriteOften(kLoggedVersions, parameters);
+  if (count == 0) {
+    throw Error(ErrorKind::kUndefinedObject,
+                fmt::format("intermediates of model \"{}\" are not logged", model.name), {},
+                "Log them with trails.log_intermediates.");
+  }
+  std::vector<std::string> versions;
+  for (std::uint64_t row = 0; row < count; ++row) {
+    versions.push_back(std::to_string(catalog.Bigint(row, 0)));
+  }
   throw Error(ErrorKind::kUndefinedObject,
-              fmt::format("intermediates of model \"{}\" are not logged", name), {},
-              "Log them with trails.log_intermediates.");
+              fmt::format("version {} of model \"{}\" is not logged",
+                          version ? *version : catalog.Bigint(0, 1), model.name),
+              {},
+              fmt::format("Logged {}. Others can be logged with trails.log_intermediates.",
+                          count == 1 ? "is version " + versions.front()
+                                     : "are versions " + ListNames(versions)));
+}
+
+[[noreturn]] void ThrowNoVersions(const LoggedRow &logged) {
+  throw Error(ErrorKind::kInvalidArgument, Described(logged) + " has no versions", {},
+              "Leave version NULL.");
 }
 
 Scheme StoredScheme(const std::string &text, std::int64_t intermediate) {
@@ -183,25 +208,25 @@ std::vector<IntermediateRow> ListAt(CatalogSession &catalog, const LoggedRow &lo
 
 [[noreturn]] void ThrowNoEpoch(CatalogSession &catalog, const LoggedRow &logged,
                                std::int32_t epoch) {
-  catalog.WriteOften(
-      "SELECT string_agg(epoch::text, ', ' ORDER BY epoch) FROM (SELECT DISTINCT epoch "
-      "FROM trails.intermediate WHERE logged_id = $1) AS logged",
-      Number(logged.logged_id));
-  if (catalog.IsNull(0, 0)) ThrowGone(logged);
+  const std::vector<std::string> epochs =
+      TextsOf(catalog, catalog.WriteOften("SELECT epoch FROM trails.intermediate "
+                                          "WHERE logged_id = $1 GROUP BY epoch ORDER BY epoch",
+                                          Number(logged.logged_id)));
+  if (epochs.empty()) ThrowGone(logged);
   throw Error(ErrorKind::kUndefinedObject,
-              fmt::format("epoch {} of \"{}\" is not logged", epoch, logged.name), {},
-              fmt::format("Logged epochs are {}.", catalog.Text(0, 0)));
+              fmt::format("epoch {} of {} is not logged", epoch, Described(logged)), {},
+              fmt::format("Logged epochs are {}.", ListNames(epochs)));
 }
 
 [[noreturn]] void ThrowNoLayer(CatalogSession &catalog, const LoggedRow &logged,
                                std::string_view layer, std::int32_t epoch) {
   const std::vector<IntermediateRow> rows = ListAt(catalog, logged, epoch);
   if (rows.empty()) ThrowNoEpoch(catalog, logged, epoch);
-  std::string names;
-  for (const IntermediateRow &row : rows) names += (names.empty() ? "" : ", ") + row.layer;
+  std::vector<std::string> names;
+  for (const IntermediateRow &row : rows) names.push_back(row.layer);
   throw Error(ErrorKind::kUndefinedObject,
-              fmt::format("\"{}\" has no layer \"{}\"", logged.name, layer), {},
-              fmt::format("Its layers are {}.", names));
+              fmt::format("{} has no layer \"{}\"", Described(logged), layer), {},
+              fmt::format("Its layers are {}.", ListNames(names)));
 }
 
 // Snapshots of epochs, the last used first. Never destroyed: the process ends with it.
@@ -291,14 +316,61 @@ bool IsPossible(const std::vector<std::int32_t> &shape, std::int64_t rows) noexc
   return shape.size() == 3 && rows >= 0 && rows <= kMostRows;
 }
 
-LoggedRow FindLogged(std::string_view name) {
-  const std::optional<ModelRow> model = FindModelIfAny(name);
+std::string Described(const LoggedRow &logged) {
+  switch (logged.kind) {
+    case LoggedKind::kPipeline: return fmt::format("pipeline \"{}\"", logged.name);
+    case LoggedKind::kForeign: return fmt::format("foreign model \"{}\"", logged.name);
+    case LoggedKind::kModel: break;
+  }
+  std::string text = fmt::format("model \"{}\"", logged.name);
+  return logged.version == 0 ? text : fmt::format("version {} of {}", logged.version, text);
+}
+
+LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version) {
+  const std::optional<ModelRow> newest = FindModelIfAny(name);
   return WithCatalog([&](CatalogSession &catalog) {
-    std::optional<LoggedRow> found;
-    if (model) found = FindLoggedModel(catalog, *model);
-    if (!found) found = FindLoggedName(catalog, name);
-    if (found) return *found;
-    ThrowNotLogged(FindModel(name).name);
+    if (newest) {
+      const ModelRow model = version ? FindVersion(catalog, *newest, *version) : *newest;
+      if (std::optional<FoundModel> found = FindLoggedModel(catalog, model)) {
+        found->logged.version = version.value_or(0);
+        CheckSource(catalog, *found);
+        return std::move(found->logged);
+      }
+      if (version) ThrowNotLogged(catalog, model, version);
+    }
+    if (std::optional<LoggedRow> found = FindLoggedName(catalog, name)) {
+      if (version) ThrowNoVersions(*found);
+      return *std::move(found);
+    }
+    ThrowNotLogged(catalog, newest ? *newest : FindModel(name), std::nullopt);
+  });
+}
+
+std::vector<std::int64_t> ListGrantedLogged() {
+  // As the caller: row security shows the models that they may use.
+  const std::vector<ModelRow> models = WithCatalogAsCaller([](CatalogSession &catalog) {
+    const std::uint64_t count =
+        catalog.Read("SELECT model_id FROM trails.model WHERE NOT pg_has_role(owner::oid, 'USAGE')",
+                     SqlParameters());
+    std::vector<ModelRow> granted(count);
+    for (std::uint64_t row = 0; row < count; ++row) {
+      granted[row].key.model_id = catalog.Bigint(row, 0);
+    }
+    return granted;
+  });
+  return WithCatalog([&](CatalogSession &catalog) {
+    std::vector<std::int64_t> logged;
+    for (const ModelRow &model : models) {
+      const std::optional<FoundModel> found = FindLoggedModel(catalog, model);
+      if (!found || !found->may_select) continue;
+      const Oid relation = found->logged.dataset.source_oid;
+      if (relation == InvalidOid ||
+          FindGuarded(catalog, relation, catalog.caller()) != InvalidOid) {
+        continue;
+      }
+      logged.push_back(found->logged.logged_id);
+    }
+    return logged;
   });
 }
 
@@ -349,45 +421,26 @@ std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t 
   return {loaded, &loaded->model()};
 }
 
-void RefuseRowSecurity(CatalogSession &catalog, Oid relation, Oid role) {
-  SqlParameters parameters;
-  parameters.AddOid(relation);
-  const std::uint64_t count = catalog.WriteOften(kRelationsUnderRowSecurity, parameters);
-  for (std::uint64_t row = 0; row < count; ++row) {
-    const Oid guarded = catalog.ObjectId(row, 0);
-    if (CallPg([=] { return check_enable_rls(guarded, role, true); }) != RLS_ENABLED) continue;
-    const char *const name = CallPg([=] { return get_rel_name(guarded); });
-    throw Error(
-        ErrorKind::kNotSupported,
-        fmt::format("row security is active for relation \"{}\"", name == nullptr ? "" : name),
-        "Its policies cannot be applied to rows that are logged.",
-        "A role that row security does not concern may do this.");
-  }
-}
-
-Oid FindSource(CatalogSession &catalog, const std::string &source, Oid oid) {
-  SqlParameters parameters;
-  parameters.AddText(source).AddOid(oid);
-  catalog.WriteOften(
-      "SELECT coalesce((SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n "
-      "ON n.oid = c.relnamespace WHERE c.oid = $2 AND format('%I.%I', n.nspname, c.relname) = $1), "
-      "to_regclass($1)::oid, (SELECT oid FROM pg_class WHERE oid = $2))",
-      parameters);
-  return catalog.ObjectId(0, 0);
-}
-
-std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name) {
+std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name,
+                                        std::optional<std::int32_t> version) {
   SqlParameters parameters;
   std::uint64_t count = 0;
   if (FindModelIfAny(name)) {
-    const ModelRow model = LockOwnModel(catalog, name);
+    ModelRow model = LockOwnModel(catalog, name);
+    if (version) model = FindVersion(catalog, model, *version);
     parameters.AddOid(model.owner).AddText(model.name);
+    parameters.AddBigint(version ? model.key.model_id : 0);
     count = catalog.Write(
         "SELECT l.logged_id FROM trails.logged AS l JOIN trails.model AS m USING (model_id) "
-        "WHERE m.owner = $1 AND m.name = $2 ORDER BY l.logged_id FOR UPDATE OF l",
+        "WHERE m.owner = $1 AND m.name = $2 AND (m.model_id = $3 OR $3 = 0) "
+        "ORDER BY l.logged_id FOR UPDATE OF l",
         parameters);
+    if (count == 0 && version) ThrowNotLogged(catalog, model, version);
   }
   if (count == 0) {
+    if (version) {
+      if (const auto found = FindLoggedName(catalog, name)) ThrowNoVersions(*found);
+    }
     SqlParameters by_name;
     by_name.AddText(name).AddOid(catalog.caller());
     count = catalog.Write(
@@ -396,7 +449,7 @@ std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_vie
         "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 1) FOR UPDATE",
         by_name);
   }
-  if (count == 0) ThrowNotLogged(FindModel(name).name);
+  if (count == 0) ThrowNotLogged(catalog, FindModel(name), std::nullopt);
   std::vector<std::int64_t> ids;
   for (std::uint64_t row = 0; row < count; ++row) ids.push_back(catalog.Bigint(row, 0));
   return ids;

@@ -42,7 +42,9 @@ struct DatasetRow {
   std::int64_t rows = 0;
   std::int32_t categorical = 0;
   std::int32_t numeric = 0;
-  bool has_key = false;
+  std::string key;  // column that names a row; empty: none
+
+  bool has_key() const noexcept { return !key.empty(); }
 };
 
 // Something that was logged: a model, a pipeline, activations of a foreign model.
@@ -50,6 +52,7 @@ struct LoggedRow {
   std::int64_t logged_id = 0;
   LoggedKind kind = LoggedKind::kModel;
   std::string name;
+  std::int32_t version = 0;  // of a model, where it was asked for; 0: the one that serves
   Oid owner = InvalidOid;
   std::int64_t model_id = 0;       // kModel
   ModelRow model;                  // kModel
@@ -77,15 +80,25 @@ struct IntermediateRow {
 // counted from them overflows.
 bool IsPossible(const std::vector<std::int32_t> &shape, std::int64_t rows) noexcept;
 
-// Finds what was logged under the model's name, or the name of a pipeline or a foreign model, for
-// reading. A model comes before a pipeline of its name. Throws what FindModel throws;
-// Error(kUndefinedObject) with a HINT to log it first; PgError (42501) without SELECT on the
-// source, or when the source is gone and the caller does not own what was logged;
-// Error(kNotSupported) under row security.
-LoggedRow FindLogged(std::string_view name);
+// 'version 1 of model "m"', 'model "m"', 'pipeline "p"', 'foreign model "net"': for messages.
+std::string Described(const LoggedRow &logged);
+
+// Finds what was logged of a version of a model (FindVersion; none: of the one that serves), or
+// under the name of a pipeline or a foreign model, which have no versions, for reading. A model
+// that is logged comes before a pipeline of its name. Throws what FindModel and FindVersion throw;
+// Error(kUndefinedObject) with a HINT that lists the versions that are logged, or says how to log
+// it; Error(kInvalidArgument) for a version of what is no model; PgError (42501) whose DETAIL names
+// the columns without SELECT on the source, or when the source is gone and the caller does not own
+// what was logged; Error(kNotSupported) under row security.
+LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version);
+
+// The models' logged_id that others own and that the caller may ask for: what FindLogged would not
+// refuse, of all versions. Cost: some 100 us a granted model.
+std::vector<std::int64_t> ListGrantedLogged();
 
 // The layer of that name at `epoch`, logged.default_epoch for none.
-// Throws Error(kUndefinedObject) with a HINT that lists layers, or the epochs that are logged.
+// Throws Error(kUndefinedObject) with a HINT that lists layers, or the epochs that are logged, ten
+// of them.
 IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer,
                                  std::optional<std::int32_t> epoch);
 // All layers at that epoch, in their order.
@@ -102,18 +115,11 @@ std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t 
 // Tells that these parameters are of that epoch of what was logged: trails.snapshot.seal.
 ChunkHash SealOfParameters(std::int64_t logged_id, std::int32_t epoch, std::string_view artefact);
 
-// Refuses the rows of a relation to a role for which row security filters it, or for which it
-// filters a relation that a view is made of. Throws Error(kNotSupported), PgError.
-void RefuseRowSecurity(CatalogSession &catalog, Oid relation, Oid role);
-
-// The relation that has that schema and name, the one with this oid before one that only has its
-// name; InvalidOid for none. `source`: as in trails.model.
-Oid FindSource(CatalogSession &catalog, const std::string &source, Oid oid);
-
-// What the caller logged under the name: of all versions of a model, or a pipeline or foreign
-// model. No other transaction changes it until this one ends. Throws what FindModel throws; PgError
-// (42501) for who is not its owner; Error(kUndefinedObject) where nothing was logged.
-std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name);
+// What the caller logged under the name: of one version of a model, of all of them for none, or a
+// pipeline or foreign model. No other transaction changes it until this one ends. Throws as
+// FindLogged; PgError (42501) for who is not its owner.
+std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name,
+                                        std::optional<std::int32_t> version);
 
 // Drops what was logged under that number, its data set too where nothing else was logged with it.
 // Partitions stay until CollectGarbage.

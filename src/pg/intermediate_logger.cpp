@@ -19,6 +19,7 @@ extern "C" {
 #include "pg/model_cache.h"
 #include "pg/model_logger.h"
 #include "pg/settings.h"
+#include "pg/source_rights.h"
 
 namespace trails::pg {
 
@@ -107,7 +108,7 @@ void CheckEpochs(const LogRequest &request) {
   for (const std::int32_t epoch : request.epochs.value_or(std::vector<std::int32_t>())) {
     if (epoch == 0) continue;
     throw Error(ErrorKind::kUndefinedObject,
-                fmt::format("epoch {} of \"{}\" is not logged", epoch, request.model),
+                fmt::format("epoch {} of model \"{}\" is not logged", epoch, request.model),
                 "Epochs of a training can be logged by the training alone.",
                 "Give option \"log\" to trails.train.");
   }
@@ -214,10 +215,14 @@ std::vector<LoggedLayer> Describe(const std::vector<IntermediateRow> &rows, doub
 
 std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
   const auto start = SteadyClock::now();
-  const bool is_logged = WithCatalog([&](CatalogSession &catalog) {
-    return FindLoggedId(catalog, LockOwnModel(catalog, request.model)).has_value();
+  bool is_logged = false;
+  ModelRow row;
+  WithCatalog([&](CatalogSession &catalog) {
+    row = LockOwnModel(catalog, request.model);
+    if (request.version) row = FindVersion(catalog, row, *request.version);
+    is_logged = FindLoggedId(catalog, row).has_value();
   });
-  const std::shared_ptr<LoadedModel> model = OpenModel(request.model);
+  const std::shared_ptr<LoadedModel> model = OpenModel(row);
   const std::vector<std::string> names = NamedLayers(request, model->model());
   if (request.scheme || !is_logged) CheckScheme(request, model->model(), names);
   if (is_logged) {
@@ -225,7 +230,7 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
   } else {
     LogFirst(request, *model);
   }
-  const LoggedRow logged = FindLogged(request.model);
+  const LoggedRow logged = FindLogged(request.model, request.version);
   std::vector<IntermediateRow> layers = ListNamed(request, logged, names);
   if (request.scheme) {
     ReplaceSchemes(request, logged, model->model(), layers);
@@ -235,8 +240,8 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
   return Describe(layers, std::chrono::duration<double>(SteadyClock::now() - start).count());
 }
 
-bool SourceChanged(const std::string &model) {
-  const LoggedRow logged = FindLogged(model);
+bool SourceChanged(const std::string &model, std::optional<std::int32_t> version) {
+  const LoggedRow logged = FindLogged(model, version);
   if (logged.kind != LoggedKind::kModel) {
     throw Error(ErrorKind::kInvalidArgument, fmt::format("\"{}\" is no model", model));
   }

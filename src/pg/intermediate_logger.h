@@ -17,6 +17,7 @@ namespace trails::pg {
 
 struct LogRequest {
   std::string model;
+  std::optional<std::int32_t> version;              // the one that serves
   std::optional<std::vector<std::int32_t>> epochs;  // whose statistics are made; all logged ones
   std::optional<std::vector<std::string>> layers;   // whose statistics are made; all of them
   // Of the layers named, or of all by SchemeOf. As it was, or trails.intermediate_scheme.
@@ -43,18 +44,18 @@ struct LoggedLayer {
 // statistics of further layers, or store layers by another scheme, which takes what was cached of
 // them away. Of two calls at once for one model the second waits for the first.
 //
-// Throws what LockOwnModel throws; Error(kUndefinedObject) for a layer or epoch that is none of
-// the model, or when the relation that it was trained on is gone; Error(kDuplicateObject) with a
-// HINT for another source, key or sample than the rows that are logged have; Error(kBadData) for a
-// source without rows; Error(kNotSupported) under row security; Error(kInvalidArgument) for a
-// scheme that does not fit a layer; what ScanInputRows and MaterialiseLayers throw. Cost: some 2 us
-// a row, and a pass over the layers named.
+// Throws what LockOwnModel and FindVersion throw; Error(kUndefinedObject) for a layer or epoch that
+// is none of the model, or when the relation that it was trained on is gone;
+// Error(kDuplicateObject) with a HINT for another source, key or sample than the rows that are
+// logged have; Error(kBadData) for a source without rows; Error(kNotSupported) under row security;
+// Error(kInvalidArgument) for a scheme that does not fit a layer; what ScanInputRows and
+// MaterialiseLayers throw. Cost: some 2 us a row, and a pass over the layers named.
 std::vector<LoggedLayer> LogIntermediates(const LogRequest &request);
 
-// Whether the source's rows, as the model sees them, are others than those that are logged under
-// its name; so they are, with a NOTICE, where the source or one of its columns is gone. Reads the
-// source under the caller's rights. Throws what FindLogged and ScanInputRows throw;
-// Error(kInvalidArgument) for what is no model.
-bool SourceChanged(const std::string &model);
+// Whether the source's rows, as the model sees them, are others than those that are logged of that
+// version of it (of the one that serves for none); so they are, with a NOTICE, where the source or
+// one of its columns is gone. Reads the source under the caller's rights. Throws what FindLogged
+// and ScanInputRows throw; Error(kInvalidArgument) for what is no model.
+bool SourceChanged(const std::string &model, std::optional<std::int32_t> version);
 
 }  // namespace trails::pg

@@ -51,8 +51,7 @@ std::optional<std::vector<std::int64_t>> NumbersArgument(const NamedArguments &a
 }  // namespace
 
 std::optional<std::int32_t> EpochArgument(const NamedArguments &args, const char *name) {
-  if (args.IsNull(name)) return std::nullopt;
-  return args.Integer(name);
+  return args.OptionalInteger(name);
 }
 
 IntermediateQuery LayerQuery(const NamedArguments &args, const LoggedRow &logged,
@@ -65,16 +64,21 @@ IntermediateQuery LayerQuery(const NamedArguments &args, const LoggedRow &logged
   return query;
 }
 
-IntermediateQuery LayerQuery(const NamedArguments &args, const char *model, const char *layer,
-                             const char *epoch) {
-  const std::string name = args.Text(layer);
-  return LayerQuery(args, FindLogged(args.Text(model)), name, EpochArgument(args, epoch));
+LoggedRow LoggedArgument(const NamedArguments &args, const std::string &suffix) {
+  return FindLogged(args.Text(("model" + suffix).c_str()),
+                    args.OptionalInteger(("version" + suffix).c_str()));
+}
+
+IntermediateQuery LayerQuery(const NamedArguments &args, const std::string &suffix) {
+  const std::string layer = args.Text(("layer" + suffix).c_str());
+  return LayerQuery(args, LoggedArgument(args, suffix), layer,
+                    EpochArgument(args, ("epoch" + suffix).c_str()));
 }
 
 IntermediateQuery ExactQuery(const NamedArguments &args) {
   IntermediateQuery query;
   query.precision = Precision::kExact;
-  query.logged = FindLogged(args.Text("model"));
+  query.logged = LoggedArgument(args);
   query.intermediate = FindIntermediate(query.logged, args.Text("layer"), EpochArgument(args));
   return query;
 }
@@ -138,19 +142,31 @@ std::int32_t CountArgument(const NamedArguments &args, const char *name, std::in
 void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b) {
   const IntermediateRow &layer_a = a.intermediate;
   const IntermediateRow &layer_b = b.intermediate;
+  if (layer_a.is_stage != layer_b.is_stage) {
+    throw Error(
+        ErrorKind::kNotSupported,
+        fmt::format("{} and {} cannot be compared", Described(a.logged), Described(b.logged)),
+        "A pipeline's stages are compared with stages alone.");
+  }
   if (!layer_a.has_row_ids() && !layer_b.has_row_ids()) {
     RequireSameRows(a.logged, b.logged);
     return;
   }
-  if (layer_a.rows == layer_b.rows && RowIds(layer_a).IsSameAs(RowIds(layer_b), layer_a.rows)) {
-    return;
+  std::string how = fmt::format("They have {} and {} rows.", layer_a.rows, layer_b.rows);
+  if (layer_a.rows == layer_b.rows) {
+    const RowIds ids_a(layer_a);
+    const RowIds ids_b(layer_b);
+    const std::int64_t position = ids_a.FirstDifference(ids_b, layer_a.rows);
+    if (position == layer_a.rows) return;
+    how = fmt::format("Row {} in their order has the ids {} and {}.", position + 1,
+                      ids_a.IdOf(position), ids_b.IdOf(position));
   }
-  throw Error(
-      ErrorKind::kInvalidArgument,
-      fmt::format("layers \"{}\" and \"{}\" are not of the same rows", layer_a.layer,
-                  layer_b.layer),
-      fmt::format("They have {} and {} rows, whose ids differ.", layer_a.rows, layer_b.rows),
-      "Rows are matched by position, so that the ids must be equal and in the same order.");
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("layers \"{}\" and \"{}\" are not of the same rows", layer_a.layer,
+                          layer_b.layer),
+              how,
+              "Rows are matched by position, so that the ids must be equal and in the same "
+              "order.");
 }
 
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,10 +21,14 @@ namespace trails::pg {
 // NULL gives nothing: the default epoch.
 std::optional<std::int32_t> EpochArgument(const NamedArguments &args, const char *name = "epoch");
 
-// All columns and rows of the layer that these arguments name, with the call's arguments exact
-// and strategy. Throws as FindLogged and FindIntermediate; Error(kInvalidArgument).
-IntermediateQuery LayerQuery(const NamedArguments &args, const char *model = "model",
-                             const char *layer = "layer", const char *epoch = "epoch");
+// What the arguments model and version name; each with `suffix` after it, as in 'model_a'. Throws
+// as FindLogged.
+LoggedRow LoggedArgument(const NamedArguments &args, const std::string &suffix = {});
+
+// All columns and rows of the layer that the arguments model, version, layer and epoch name, each
+// with `suffix` after it, with the call's arguments exact and strategy. Throws as FindLogged and
+// FindIntermediate; Error(kInvalidArgument).
+IntermediateQuery LayerQuery(const NamedArguments &args, const std::string &suffix = {});
 
 // The same of a layer that the call names by itself.
 IntermediateQuery LayerQuery(const NamedArguments &args, const LoggedRow &logged,
@@ -49,7 +54,7 @@ IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view la
 std::int32_t ColumnArgument(const NamedArguments &args, const char *name);
 // Of the row that has this id.
 std::int64_t RowArgument(const NamedArguments &args, const char *name, const RowIds &ids);
-// In the order given; nothing for NULL.
+// In the order given; nothing for NULL, which stands for all: an empty array is none.
 std::optional<std::vector<std::int64_t>> ColumnsArgument(const NamedArguments &args,
                                                          const char *name);
 std::optional<std::vector<std::int64_t>> RowsArgument(const NamedArguments &args, const char *name,
@@ -59,7 +64,8 @@ std::optional<std::vector<std::int64_t>> RowsArgument(const NamedArguments &args
 std::int32_t CountArgument(const NamedArguments &args, const char *name, std::int32_t most);
 
 // Throws Error(kInvalidArgument) unless row i of one layer is row i of the other: by the rows that
-// their models were logged with (logged_rows.h), and where one is foreign by equal row ids.
+// their models were logged with (logged_rows.h), and where one is foreign by equal row ids. Throws
+// Error(kNotSupported) for a pipeline's stage beside what is none.
 void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b);
 
 // One row of the layer, the query's columns.

@@ -30,7 +30,7 @@ struct Hashed {
 std::vector<Hashed> ListDatasets(CatalogSession &catalog) {
   const MemoryScope memory;
   const std::uint64_t count = catalog.Read(
-      "SELECT dataset_id, intermediate_id, rows, categorical, numeric, key IS NOT NULL, "
+      "SELECT dataset_id, intermediate_id, rows, categorical, numeric, coalesce(key, ''), "
       "fingerprint, source_hash FROM trails.dataset ORDER BY dataset_id",
       SqlParameters());
   std::vector<Hashed> datasets;
@@ -41,7 +41,7 @@ std::vector<Hashed> ListDatasets(CatalogSession &catalog) {
     hashed.dataset.rows = catalog.Bigint(row, 2);
     hashed.dataset.categorical = catalog.Integer(row, 3);
     hashed.dataset.numeric = catalog.Integer(row, 4);
-    hashed.dataset.has_key = catalog.Bool(row, 5);
+    hashed.dataset.key = catalog.Text(row, 5);
     hashed.in_order = catalog.Text(row, 6);
     hashed.any_order = catalog.Text(row, 7);
     datasets.push_back(std::move(hashed));

@@ -99,7 +99,7 @@ LoggedInputs::LoggedInputs(CatalogSession &catalog, const DatasetRow &dataset,
       all_rows_(dataset.rows),
       categorical_(dataset.categorical),
       numeric_(dataset.numeric),
-      has_key_(dataset.has_key),
+      has_key_(dataset.has_key()),
       blocks_(std::move(blocks)) {
   ForEachGroup(ColumnsOf(categorical_, numeric_, has_key_),
                [&](std::int32_t first, std::int32_t columns) {

@@ -24,9 +24,15 @@ void VisitInputs(const DatasetRow &dataset, InputPart part,
 // Class index or number of each row, NaN for none. Memory: 8 bytes a row.
 std::vector<double> ReadLabels(const LoggedRow &logged);
 
-// Throws Error(kInvalidArgument) with a HINT unless row i of one is row i of the other: the same
-// data set, equal encoded rows, or equal keys in the same order, none of them NULL.
-// Cost: where keys decide, a look at all of them.
+// Throws Error(kInvalidArgument), whose DETAIL tells rows and keys and how they differ, unless row
+// i of one is row i of the other:
+//
+//   * they are one data set; or
+//   * both have a key, and the keys are equal, row by row, none of them NULL and none repeated; or
+//   * the models see the same: equal columns, encoded by equal encoders, are equal in every row,
+//     whatever label and key stand beside them. Keys of one column that differ overrule this.
+//
+// Cost: where keys decide, a look at all of them, and 60 bytes of memory a row.
 void RequireSameRows(const LoggedRow &a, const LoggedRow &b);
 
 // The learning curve of the candidate that became the model's best network: of those of its

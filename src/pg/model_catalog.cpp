@@ -116,6 +116,31 @@ std::optional<ModelRow> FindModelIfAny(std::string_view model) {
   return WithCatalog([&](CatalogSession &catalog) { return FindIfAny(catalog, model); });
 }
 
+ModelRow FindVersion(CatalogSession &catalog, const ModelRow &newest, std::int32_t version) {
+  SqlParameters parameters;
+  parameters.AddOid(newest.owner).AddText(newest.name).AddInteger(version);
+  // Whoever may use one version may use all.
+  const std::uint64_t found = catalog.WriteOften(
+      "SELECT model_id, bytes, created_at, version, versions FROM (SELECT model_id, bytes, "
+      "created_at, row_number() OVER (ORDER BY model_id) AS version, count(*) OVER () AS versions "
+      "FROM trails.model WHERE owner = $1 AND name = $2) AS numbered "
+      "WHERE version = $3 OR version = versions ORDER BY version = $3 DESC",
+      parameters);
+  if (found == 0) ThrowMissing(newest.name);
+  if (catalog.Bigint(0, 3) != version) {
+    const std::int64_t versions = catalog.Bigint(0, 4);
+    throw Error(ErrorKind::kUndefinedObject,
+                fmt::format("version {} of model \"{}\" does not exist", version, newest.name), {},
+                versions == 1 ? "There is version 1 alone."
+                              : fmt::format("Its versions are 1 to {}.", versions));
+  }
+  ModelRow row = newest;
+  row.key.model_id = catalog.Bigint(0, 0);
+  row.bytes = catalog.Bigint(0, 1);
+  row.key.created_at = catalog.Bigint(0, 2);
+  return row;
+}
+
 std::string ReadModelBytes(const ModelRow &row) {
   return WithCatalog([&](CatalogSession &catalog) {
     SqlParameters parameters;

@@ -39,6 +39,9 @@ struct ModelRow {
 ModelRow FindModel(std::string_view model);
 // The same, nothing where there is none.
 std::optional<ModelRow> FindModelIfAny(std::string_view model);
+// Another model of the same owner and name, by its version as trails.models counts them: from 1,
+// the oldest first. Throws Error(kUndefinedObject) with a HINT where there is no such version.
+ModelRow FindVersion(CatalogSession &catalog, const ModelRow &newest, std::int32_t version);
 
 // The stored bytes. Throws Error(kCorruptData) when a part is missing; PgError.
 std::string ReadModelBytes(const ModelRow &row);

@@ -15,6 +15,7 @@ extern "C" {
 #include "pg/intermediate_catalog.h"
 #include "pg/logged_inputs.h"
 #include "pg/partition_store.h"
+#include "pg/source_rights.h"
 
 namespace trails::pg {
 
@@ -28,6 +29,8 @@ struct NewDataset {
   std::int64_t rows = 0;
   std::string source_hash;
   std::string fingerprint;
+  std::string encoder;
+  std::string features;
 };
 
 std::int64_t NextIntermediate(CatalogSession &catalog) {
@@ -119,6 +122,8 @@ NewDataset ReadSource(const StoredModel &model, const RowsToLog &rows) {
   dataset.rows = writer.rows();
   dataset.source_hash = hashes.any_order();
   dataset.fingerprint = hashes.in_order();
+  dataset.encoder = EncoderHash(fields);
+  dataset.features = hashes.features();
   return dataset;
 }
 
@@ -149,12 +154,14 @@ std::int64_t ShareOrInsert(CatalogSession &catalog, const StoredModel &model, co
     DropIntermediate(catalog, Shelf::kDurable, dataset.intermediate_id);
     return shared;
   }
+  parameters.AddText(dataset.encoder).AddText(dataset.features);
   parameters.AddBigint(dataset.intermediate_id);
   catalog.WriteOften(
       "INSERT INTO trails.dataset (owner, source, source_oid, target, key, sample, columns, rows, "
-      "categorical, numeric, source_hash, fingerprint, intermediate_id, created_at) "
-      "VALUES ($1, $2, $3, $4, nullif($5, '')::name, nullif($6, 0), $7::name[], $8, $9, $10, $11, "
-      "$12, $13, now()) RETURNING dataset_id",
+      "categorical, numeric, source_hash, fingerprint, encoder, features, intermediate_id, "
+      "created_at) VALUES ($1, $2, $3, $4, nullif($5, '')::name, nullif($6, 0), $7::name[], $8, "
+      "$9, "
+      "$10, $11, $12, $13, $14, $15, now()) RETURNING dataset_id",
       parameters);
   const std::int64_t inserted = catalog.Bigint(0, 0);
   const Fields &fields = model.model.fields;

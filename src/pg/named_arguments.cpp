@@ -112,6 +112,11 @@ std::optional<std::vector<std::string>> NamedArguments::OptionalTexts(const char
   return TextsArgument(fcinfo_, position(name), name);
 }
 
+std::optional<std::int32_t> NamedArguments::OptionalInteger(const char *name) const {
+  if (IsNull(name)) return std::nullopt;
+  return Integer(name);
+}
+
 std::optional<std::int64_t> NamedArguments::OptionalPositive(const char *name) const {
   return PositiveArgument(fcinfo_, position(name), name);
 }

@@ -39,6 +39,7 @@ class NamedArguments {
   std::string OptionalName(const char *name) const;
   std::optional<std::vector<std::string>> OptionalNames(const char *name) const;
   std::optional<std::vector<std::string>> OptionalTexts(const char *name) const;
+  std::optional<std::int32_t> OptionalInteger(const char *name) const;
   std::optional<std::int64_t> OptionalPositive(const char *name) const;
   std::optional<double> OptionalFinite(const char *name) const;
   std::optional<Budget> OptionalBudget(const char *name) const;

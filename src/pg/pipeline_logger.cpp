@@ -12,6 +12,7 @@
 #include "pg/partition_store.h"
 #include "pg/pipeline_catalog.h"
 #include "pg/settings.h"
+#include "pg/source_rights.h"
 #include "pg/stage_query.h"
 #include "pg/stage_run.h"
 #include "pg/stage_source.h"

@@ -2,7 +2,9 @@
 
 extern "C" {
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 }
 
@@ -52,6 +54,17 @@ RowValues &RowValues::AddOid(Oid value) {
 
 RowValues &RowValues::AddTimestamp(TimestampTz value) {
   return Add(Int64GetDatum(value));
+}
+
+RowValues &RowValues::AddIntegers(const std::vector<std::int32_t> &values) {
+  const std::int32_t *const first = values.data();
+  const auto count = static_cast<int>(values.size());
+  return Add(CallPg([=] {
+    auto *const elements = static_cast<Datum *>(palloc(sizeof(Datum) * (count + 1)));
+    for (int i = 0; i < count; ++i) elements[i] = Int32GetDatum(first[i]);
+    return PointerGetDatum(
+        construct_array(elements, count, INT4OID, sizeof(std::int32_t), true, TYPALIGN_INT));
+  }));
 }
 
 RowValues &RowValues::AddName(std::string_view value) {

@@ -34,6 +34,7 @@ class RowValues {
   RowValues &AddName(std::string_view value);
   RowValues &AddOid(Oid value);
   RowValues &AddTimestamp(TimestampTz value);
+  RowValues &AddIntegers(const std::vector<std::int32_t> &values);  // integer[]
 
   const Datum *values() const noexcept { return values_.data(); }
   const bool *nulls() const noexcept { return reinterpret_cast<const bool *>(nulls_.data()); }

@@ -2,6 +2,7 @@
 
 #include "pg/row_groups.h"
 
+#include "core/space/name_hint.h"
 #include "pg/foreign_labels.h"
 #include "pg/logged_rows.h"
 #include "pg/stage_source.h"
@@ -11,15 +12,6 @@ namespace trails::pg {
 namespace {
 
 constexpr const char *kOther = "(other)";
-constexpr std::size_t kMostInHint = 20;
-
-std::string Listed(const std::vector<std::string> &names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size() && i < kMostInHint; ++i) {
-    text += (i == 0 ? "" : ", ") + names[i];
-  }
-  return names.size() > kMostInHint ? text + ", ..." : text;
-}
 
 RowGroups ByTarget(const LoggedRow &logged, const Model &model) {
   if (model.target.task == Task::kRegression) {
@@ -62,7 +54,7 @@ IdField FindIdField(const Fields &fields, std::string_view by) {
                         : fmt::format("column \"{}\" is no feature of the model", by),
               {},
               fmt::format("Rows can be grouped by 'target' or by a categorical feature: {}.",
-                          serving.empty() ? "there is none" : Listed(serving)));
+                          serving.empty() ? "there is none" : ListNames(serving)));
 }
 
 RowGroups ByField(const LoggedRow &logged, const IdField &by) {
@@ -111,7 +103,7 @@ std::int32_t FindGroup(const RowGroups &groups, std::string_view by, std::string
     names.push_back(*groups.names[i]);
   }
   throw Error(ErrorKind::kInvalidArgument, fmt::format("\"{}\" has no class \"{}\"", by, name), {},
-              fmt::format("It has: {}.", Listed(names)));
+              fmt::format("It has: {}.", ListNames(names)));
 }
 
 }  // namespace trails::pg

@@ -93,12 +93,11 @@ std::vector<std::int64_t> RowIds::PositionsOf(const std::vector<std::int64_t> &i
   return positions;
 }
 
-bool RowIds::IsSameAs(const RowIds &other, std::int64_t rows) const {
-  if (is_positions_ && other.is_positions_) return true;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    if (IdOf(row) != other.IdOf(row)) return false;
-  }
-  return true;
+std::int64_t RowIds::FirstDifference(const RowIds &other, std::int64_t rows) const {
+  if (is_positions_ && other.is_positions_) return rows;
+  std::int64_t row = 0;
+  while (row < rows && IdOf(row) == other.IdOf(row)) ++row;
+  return row;
 }
 
 }  // namespace trails::pg

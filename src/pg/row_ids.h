@@ -36,8 +36,8 @@ class RowIds {
   // In the order of `ids`. Cost: where ids do not ascend, one sort of all of them.
   std::vector<std::int64_t> PositionsOf(const std::vector<std::int64_t> &ids) const;
 
-  // Whether the first `rows` rows of both have the same ids.
-  bool IsSameAs(const RowIds &other, std::int64_t rows) const;
+  // The first position at which the ids of the two differ, of the first `rows`; `rows` for none.
+  std::int64_t FirstDifference(const RowIds &other, std::int64_t rows) const;
 
  private:
   std::vector<std::int64_t> ReadIds(const IntermediateRow &layer) const;

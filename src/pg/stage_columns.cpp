@@ -13,9 +13,9 @@ extern "C" {
 
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <utility>
 
+#include "core/intermediates/column_block.h"
 #include "core/intermediates/partition.h"
 #include "pg/column_request.h"
 #include "pg/memory_scope.h"
@@ -237,7 +237,6 @@ void CheckStageColumn(const StageColumn &column, const StageBlock &block, std::s
 
 void StageReals(const std::vector<StageColumn> &columns, const StageBlock &block,
                 std::size_t column, std::span<const std::int32_t> rows, float *out) {
-  constexpr float kNull = std::numeric_limits<float>::quiet_NaN();
   const StageColumn &described = columns.at(column);
   if (!described.is_number()) throw Error(ErrorKind::kInternal, "column of a stage is no number");
   if (described.bytes > 0) {
@@ -245,14 +244,14 @@ void StageReals(const std::vector<StageColumn> &columns, const StageBlock &block
     const std::string &nulls = block.elements[2 * column + 1];
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto row = static_cast<std::size_t>(rows[i]);
-      out[i] = nulls[row] != 0 ? kNull : static_cast<float>(RealAt(described.oid, values, row));
+      out[i] = nulls[row] != 0 ? kNoValue : static_cast<float>(RealAt(described.oid, values, row));
     }
     return;
   }
   std::size_t next = 0;
   ForEachText(block, column, [&](std::size_t row, bool is_null, std::string_view text) {
     if (next == rows.size() || static_cast<std::size_t>(rows[next]) != row) return;
-    out[next++] = is_null ? kNull : RealOfText(text);
+    out[next++] = is_null ? kNoValue : RealOfText(text);
   });
 }
 

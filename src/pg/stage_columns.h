@@ -66,7 +66,7 @@ std::string ColumnDefinitions(const std::vector<StageColumn> &columns);
 // Throws Error(kCorruptData) where the sizes of a column's two chunks do not fit the block's rows.
 void CheckStageColumn(const StageColumn &column, const StageBlock &block, std::size_t position);
 
-// The column's values of some rows of a block that was checked, as real; NaN for NULL. out
+// The column's values of some rows of a block that was checked, as real; kNoValue for NULL. out
 // [rows.size()]. Throws Error(kInternal) for a column that is no number; Error(kCorruptData) for
 // the text of a number that is none.
 void StageReals(const std::vector<StageColumn> &columns, const StageBlock &block,

@@ -16,6 +16,7 @@ extern "C" {
 #include <utility>
 
 #include "core/intermediates/row_choice.h"
+#include "core/space/name_hint.h"
 #include "pg/advisory_lock.h"
 #include "pg/fresh_snapshot.h"
 #include "pg/query_count.h"
@@ -436,16 +437,16 @@ std::int32_t StageColumnNamed(const IntermediateQuery &query, std::string_view n
   return WithCatalog([&](CatalogSession &catalog) {
     const Pipeline pipeline = OpenPipeline(catalog, query.logged);
     const std::int32_t stage = StageOf(pipeline.stages, query.intermediate.intermediate_id);
-    std::string names;
+    std::vector<std::string> names;
     std::int32_t position = 0;
     for (const StageColumn &column : pipeline.stages[static_cast<std::size_t>(stage)].columns) {
       if (column.name == name) return position;
-      names += (names.empty() ? "" : ", ") + column.name;
+      names.push_back(column.name);
       ++position;
     }
     throw Error(ErrorKind::kInvalidArgument,
                 fmt::format("layer \"{}\" has no column \"{}\"", query.intermediate.layer, name),
-                {}, fmt::format("Its columns are {}.", names));
+                {}, fmt::format("Its columns are {}.", ListNames(names)));
   });
 }
 

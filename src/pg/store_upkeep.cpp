@@ -8,63 +8,15 @@
 
 namespace trails::pg {
 
-namespace {
-
-// $1 is the caller, $2 kPartitionColumns. As StoredGroups divides them; of both shelves, which
-// never share a partition. A data set's bytes are divided among the models that were logged with
-// it.
-constexpr const char *kSizes =
-    "WITH p AS (SELECT partition_id, octet_length(bytes) AS bytes, needs FROM trails.partition "
-    "UNION ALL SELECT partition_id, octet_length(bytes), needs FROM trails.cached_partition), "
-    "b AS (SELECT intermediate_id, first_column, partition_id FROM trails.row_block "
-    "UNION ALL SELECT intermediate_id, first_column, partition_id FROM trails.cached_block), "
-    "need AS (SELECT p.partition_id, n.needed FROM p, unnest(p.needs) AS n(needed)), "
-    "blocks AS (SELECT partition_id, count(*) AS blocks FROM b GROUP BY partition_id), "
-    "users AS (SELECT p.partition_id, p.bytes, coalesce(blocks.blocks, 0) AS blocks, "
-    "p.bytes::float8 / greatest(1, coalesce(blocks.blocks, 0) + coalesce(n.needers, 0)) AS share "
-    "FROM p LEFT JOIN blocks USING (partition_id) LEFT JOIN (SELECT needed AS partition_id, "
-    "count(*) AS needers FROM need GROUP BY needed) AS n USING (partition_id)), "
-    "carried AS (SELECT need.partition_id, sum(users.share) AS share FROM need JOIN users "
-    "ON users.partition_id = need.needed GROUP BY need.partition_id), "
-    "size AS (SELECT b.intermediate_id, count(DISTINCT b.first_column) AS groups, "
-    "sum(users.bytes)::bigint AS bytes, "
-    "sum(users.share + coalesce(carried.share, 0) / users.blocks) AS amortised "
-    "FROM b JOIN users USING (partition_id) LEFT JOIN carried USING (partition_id) "
-    "GROUP BY b.intermediate_id), "
-    "own AS (SELECT l.logged_id, coalesce(m.name, l.name)::text AS name, l.owner::oid, "
-    "l.dataset_id, l.kind FROM trails.logged AS l LEFT JOIN trails.model AS m USING (model_id) "
-    "WHERE pg_has_role($1, l.owner::oid, 'USAGE')) "
-    "SELECT own.name, own.owner, NULL::integer AS epoch, 'rows' AS layer, true, "
-    "coalesce(size.bytes, 0), coalesce(size.amortised, 0) / "
-    "(SELECT count(*) FROM trails.logged AS o WHERE o.dataset_id = d.dataset_id), -2 AS position, "
-    "own.logged_id "
-    "FROM own JOIN trails.dataset AS d USING (dataset_id) LEFT JOIN size USING (intermediate_id) "
-    "UNION ALL "
-    "SELECT own.name, own.owner, s.epoch, 'parameters', true, s.bytes, s.bytes, -1, "
-    "own.logged_id FROM own JOIN trails.snapshot AS s USING (logged_id) "
-    "UNION ALL "
-    "SELECT own.name, own.owner, i.epoch, i.layer, CASE own.kind WHEN 'foreign' "
-    "THEN i.scheme <> 'stats' WHEN 'pipeline' THEN (size.groups - 1) * $2 >= 2 * i.shape[1] ELSE "
-    "coalesce(size.groups, 0) > 0 AND "
-    "size.groups * $2 >= i.shape[1] * i.shape[2] * i.shape[3] END, "
-    "coalesce(size.bytes, 0) + f.bytes, coalesce(size.amortised, 0) + f.bytes, "
-    "i.position, own.logged_id "
-    "FROM own JOIN trails.intermediate AS i USING (logged_id) LEFT JOIN size USING "
-    "(intermediate_id), LATERAL (SELECT coalesce(sum(octet_length(s.bytes)), 0)::bigint AS bytes "
-    "FROM trails.foreign_statistics AS s WHERE s.intermediate_id = i.intermediate_id) AS f "
-    "ORDER BY 9, 3 NULLS FIRST, 8";
-
-}  // namespace
-
-void DropIntermediates(std::string_view model) {
+void DropIntermediates(std::string_view model, std::optional<std::int32_t> version) {
   WithCatalog([&](CatalogSession &catalog) {
-    for (const std::int64_t id : LockOwnLogged(catalog, model)) DropLogged(catalog, id);
+    for (const std::int64_t id : LockOwnLogged(catalog, model, version)) DropLogged(catalog, id);
   });
 }
 
-void PinIntermediates(std::string_view model, bool pinned) {
+void PinIntermediates(std::string_view model, bool pinned, std::optional<std::int32_t> version) {
   WithCatalog([&](CatalogSession &catalog) {
-    for (const std::int64_t id : LockOwnLogged(catalog, model)) {
+    for (const std::int64_t id : LockOwnLogged(catalog, model, version)) {
       SqlParameters parameters;
       parameters.AddBigint(id).AddBool(pinned);
       catalog.Write("UPDATE trails.logged SET pinned = $2 WHERE logged_id = $1", parameters);
@@ -72,9 +24,10 @@ void PinIntermediates(std::string_view model, bool pinned) {
   });
 }
 
-void ExpireAfter(std::string_view model, const std::optional<Interval> &age) {
+void ExpireAfter(std::string_view model, const std::optional<Interval> &age,
+                 std::optional<std::int32_t> version) {
   WithCatalog([&](CatalogSession &catalog) {
-    for (const std::int64_t id : LockOwnLogged(catalog, model)) {
+    for (const std::int64_t id : LockOwnLogged(catalog, model, version)) {
       SqlParameters parameters;
       parameters.AddBigint(id);
       if (!age) {
@@ -135,27 +88,6 @@ Garbage CollectAllGarbage() {
     all.partitions += more.partitions;
     all.bytes += more.bytes;
     return all;
-  });
-}
-
-std::vector<IntermediateSize> IntermediateSizes() {
-  return WithCatalog([&](CatalogSession &catalog) {
-    SqlParameters parameters;
-    parameters.AddOid(catalog.caller()).AddInteger(kPartitionColumns);
-    const std::uint64_t count = catalog.Write(kSizes, parameters);
-    std::vector<IntermediateSize> sizes;
-    for (std::uint64_t row = 0; row < count; ++row) {
-      IntermediateSize size;
-      size.name = catalog.Text(row, 0);
-      size.owner = catalog.ObjectId(row, 1);
-      if (!catalog.IsNull(row, 2)) size.epoch = catalog.Integer(row, 2);
-      size.layer = catalog.Text(row, 3);
-      size.stored = catalog.Bool(row, 4);
-      size.bytes = catalog.Bigint(row, 5);
-      size.amortised_bytes = catalog.Double(row, 6);
-      sizes.push_back(std::move(size));
-    }
-    return sizes;
   });
 }
 

@@ -1,4 +1,4 @@
-// The upkeep of what was logged: dropping, pinning, expiring, garbage, sizes.
+// The upkeep of what was logged: dropping, pinning, expiring, garbage.
 //
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -18,11 +18,12 @@ extern "C" {
 
 namespace trails::pg {
 
-// These three throw as LockOwnLogged.
-void DropIntermediates(std::string_view model);
-void PinIntermediates(std::string_view model, bool pinned);
+// These three, of one version of a model or of all, throw as LockOwnLogged.
+void DropIntermediates(std::string_view model, std::optional<std::int32_t> version);
+void PinIntermediates(std::string_view model, bool pinned, std::optional<std::int32_t> version);
 // `age` from now; nothing: never. Throws Error(kInvalidArgument) for an age that is negative.
-void ExpireAfter(std::string_view model, const std::optional<Interval> &age);
+void ExpireAfter(std::string_view model, const std::optional<Interval> &age,
+                 std::optional<std::int32_t> version);
 
 struct Expired {
   std::string name;
@@ -39,20 +40,5 @@ std::vector<Expired> Expire(bool dry_run);
 
 // CollectGarbage, and KeepWithinBound; what both deleted. Throws as they do.
 Garbage CollectAllGarbage();
-
-// What one intermediate takes, or the parameters of an epoch.
-struct IntermediateSize {
-  std::string name;
-  Oid owner = InvalidOid;
-  std::optional<std::int32_t> epoch;  // none for the encoded rows
-  std::string layer;                  // 'rows' for these, 'parameters' for those
-  bool stored = false;
-  std::int64_t bytes = 0;
-  double amortised_bytes = 0;
-};
-
-// All that the caller, or a role whose privileges the caller has, logged. Throws PgError.
-// Cost: a look at every partition's row.
-std::vector<IntermediateSize> IntermediateSizes();
 
 }  // namespace trails::pg

@@ -28,8 +28,7 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // Two layers, of one model or of two, over the same rows.
 std::vector<IntermediateQuery> TwoLayers(const NamedArguments &args) {
-  std::vector<IntermediateQuery> layers = {LayerQuery(args, "model_a", "layer_a", "epoch_a"),
-                                           LayerQuery(args, "model_b", "layer_b", "epoch_b")};
+  std::vector<IntermediateQuery> layers = {LayerQuery(args, "_a"), LayerQuery(args, "_b")};
   RequireSameRows(layers[0], layers[1]);
   for (IntermediateQuery &layer : layers) {
     if (layer.intermediate.is_stage) layer.columns = NumberColumns(layer);
@@ -144,7 +143,8 @@ double CkaOfEpochs(const std::vector<IntermediateQuery> &layers) {
 }  // namespace
 }  // namespace trails::pg
 
-// trails.svcca(model_a, layer_a, model_b, layer_b, epoch_a, epoch_b, variance, exact, strategy)
+// trails.svcca(model_a, layer_a, model_b, layer_b, epoch_a, epoch_b, variance, exact, strategy,
+//   version_a, version_b)
 TRAILS_PG_FUNCTION(trails_svcca) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -160,13 +160,14 @@ TRAILS_PG_FUNCTION(trails_svcca) {
   return DoubleOrNull(fcinfo, similarity);
 }
 
-// trails.cka(model_a, layer_a, model_b, layer_b, epoch_a, epoch_b, exact, strategy)
+// trails.cka(model_a, layer_a, model_b, layer_b, epoch_a, epoch_b, exact, strategy, version_a,
+//   version_b)
 TRAILS_PG_FUNCTION(trails_cka) {
   using namespace trails::pg;
   return DoubleOrNull(fcinfo, CkaOf(TwoLayers(NamedArguments(fcinfo))));
 }
 
-// trails.correlation(model, layer, against, class, epoch, exact, strategy)
+// trails.correlation(model, layer, against, class, epoch, exact, strategy, version)
 //   -> ("column", correlation)
 TRAILS_PG_FUNCTION(trails_correlation) {
   using namespace trails::pg;
@@ -187,12 +188,12 @@ TRAILS_PG_FUNCTION(trails_correlation) {
   return Datum{0};
 }
 
-// trails.epoch_diff(model, epoch_a, epoch_b, exact, strategy)
+// trails.epoch_diff(model, epoch_a, epoch_b, exact, strategy, version)
 //   -> (layer, parameters, l2, relative_l2, cosine, cka, changed)
 TRAILS_PG_FUNCTION(trails_epoch_diff) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const LoggedRow logged = FindLogged(args.Text("model"));
+  const LoggedRow logged = LoggedArgument(args);
   const std::int32_t epoch_a = args.Integer("epoch_a");
   const std::int32_t epoch_b = args.Integer("epoch_b");
   const std::vector<IntermediateRow> layers = ListIntermediates(logged, epoch_a);

@@ -10,6 +10,7 @@
 #include "pg/bridge.h"
 #include "pg/layer_query.h"
 #include "pg/logged_rows.h"
+#include "pg/missing_values.h"
 #include "pg/model_scan.h"
 #include "pg/result_rows.h"
 #include "pg/row_groups.h"
@@ -143,7 +144,7 @@ void TellOfAlpha(const std::vector<std::uint8_t> &concept_rows, const std::strin
 }  // namespace
 }  // namespace trails::pg
 
-// trails.knn(model, layer, row_id, k, metric, epoch, exact, strategy)
+// trails.knn(model, layer, row_id, k, metric, epoch, exact, strategy, version)
 //   -> (rank, neighbour, distance)
 TRAILS_PG_FUNCTION(trails_knn) {
   using namespace trails::pg;
@@ -166,15 +167,21 @@ TRAILS_PG_FUNCTION(trails_knn) {
   return Datum{0};
 }
 
-// trails.row_diff(model, layer, row_a, row_b, epoch, exact, strategy)
+// trails.row_diff(model, layer, row_a, row_b, epoch, exact, strategy, version)
 //   -> ("column", value_a, value_b, difference)
 TRAILS_PG_FUNCTION(trails_row_diff) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = NumbersQuery(args);
   const RowIds ids(query.intermediate);
-  const std::vector<float> a = ReadRow(query, RowArgument(args, "row_a", ids));
-  const std::vector<float> b = ReadRow(query, RowArgument(args, "row_b", ids));
+  const std::int64_t row_a = RowArgument(args, "row_a", ids);
+  const std::int64_t row_b = RowArgument(args, "row_b", ids);
+  const std::vector<float> a = ReadRow(query, row_a);
+  const std::vector<float> b = ReadRow(query, row_b);
+  IntermediateQuery both = query;
+  both.rows = {std::min(row_a, row_b)};
+  if (row_a != row_b) both.rows.push_back(std::max(row_a, row_b));
+  const MissingValues missing(both);
   ResultSet results(fcinfo);
   results.PutRows(static_cast<std::int64_t>(a.size()),
                   [&](std::int64_t i, Datum *values, bool *nulls) {
@@ -183,12 +190,15 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
                     values[1] = Float4GetDatum(a[at]);
                     values[2] = Float4GetDatum(b[at]);
                     values[3] = Float4GetDatum(a[at] - b[at]);
-                    nulls[0] = nulls[1] = nulls[2] = nulls[3] = false;
+                    nulls[0] = false;
+                    nulls[1] = missing.IsMissing(a[at], row_a + 1);
+                    nulls[2] = missing.IsMissing(b[at], row_b + 1);
+                    nulls[3] = nulls[1] || nulls[2];
                   });
   return Datum{0};
 }
 
-// trails.class_means(model, layer, by, epoch, exact, strategy)
+// trails.class_means(model, layer, by, epoch, exact, strategy, version)
 //   -> ("column", class, rows, mean, deviation)
 TRAILS_PG_FUNCTION(trails_class_means) {
   using namespace trails::pg;
@@ -218,12 +228,13 @@ TRAILS_PG_FUNCTION(trails_class_means) {
 }
 
 // trails.column_diff(model_a, layer_a, column_a, model_b, layer_b, column_b, by, epoch_a, epoch_b,
-//   exact, strategy) -> (class, rows, mean_a, mean_b, mean_diff, mean_abs_diff)
+//   exact, strategy, version_a, version_b) -> (class, rows, mean_a, mean_b, mean_diff,
+//   mean_abs_diff)
 TRAILS_PG_FUNCTION(trails_column_diff) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  IntermediateQuery a = LayerQuery(args, "model_a", "layer_a", "epoch_a");
-  IntermediateQuery b = LayerQuery(args, "model_b", "layer_b", "epoch_b");
+  IntermediateQuery a = LayerQuery(args, "_a");
+  IntermediateQuery b = LayerQuery(args, "_b");
   RequireSameRows(a, b);
   a.columns = {ColumnArgument(args, "column_a")};
   b.columns = {ColumnArgument(args, "column_b")};
@@ -246,12 +257,12 @@ TRAILS_PG_FUNCTION(trails_column_diff) {
   return Datum{0};
 }
 
-// trails.confusion(model, epoch, exact, strategy) -> (actual, predicted, rows)
+// trails.confusion(model, epoch, exact, strategy, version) -> (actual, predicted, rows)
 TRAILS_PG_FUNCTION(trails_confusion) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery prediction =
-      LayerQuery(args, FindLogged(args.Text("model")), "prediction", EpochArgument(args));
+      LayerQuery(args, LoggedArgument(args), "prediction", EpochArgument(args));
   const RowGroups actual = GroupRows(
       prediction.logged, *OpenSnapshot(prediction.logged, prediction.intermediate.epoch), "target");
   ResultSet results(fcinfo);
@@ -268,7 +279,7 @@ TRAILS_PG_FUNCTION(trails_confusion) {
   return Datum{0};
 }
 
-// trails.netdissect(model, layer, by, class, alpha, epoch, exact, strategy)
+// trails.netdissect(model, layer, by, class, alpha, epoch, exact, strategy, version)
 //   -> ("column", threshold, active, overlap, iou)
 TRAILS_PG_FUNCTION(trails_netdissect) {
   using namespace trails::pg;

@@ -8,6 +8,7 @@
 #include "pg/bridge.h"
 #include "pg/intermediate_reader.h"
 #include "pg/layer_query.h"
+#include "pg/missing_values.h"
 #include "pg/named_arguments.h"
 #include "pg/result_rows.h"
 
@@ -32,6 +33,7 @@ struct AskedValues {
   IntermediateQuery query;
   std::vector<std::size_t> order;  // of each column asked for, its place among query.columns
   bool no_rows = false;            // an empty array of rows
+  bool no_columns = false;         // an empty array of columns: rows without values
 };
 
 // ids: of the rows of `query`'s layer.
@@ -39,10 +41,7 @@ AskedValues ReadAsked(const NamedArguments &args, IntermediateQuery query, const
   AskedValues asked;
   asked.query = std::move(query);
   if (const auto columns = ColumnsArgument(args, "columns")) {
-    if (columns->empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "argument \"columns\" must not be empty", {},
-                  "Leave it NULL for all columns.");
-    }
+    asked.no_columns = columns->empty();
     asked.query.columns.assign(columns->begin(), columns->end());
     std::ranges::sort(asked.query.columns);
     const auto repeated = std::ranges::unique(asked.query.columns);
@@ -67,22 +66,55 @@ AskedValues ReadAsked(const NamedArguments &args, IntermediateQuery query, const
   return asked;
 }
 
-// Written like C. A real[] of one row's values.
-Datum RowArray(const ColumnBlock &block, std::int64_t row, const std::size_t *order,
-               std::size_t count) {
-  const Size bytes = ARR_OVERHEAD_NONULLS(1) + count * sizeof(float);
+// Written like C. A real[] of one row's values, NULL where there is none.
+Datum RowArray(const ColumnBlock &block, std::int64_t row, const AskedValues &asked,
+               const MissingValues &missing) {
+  const std::size_t count = asked.order.size();
+  const auto value_at = [&block, &asked, row](std::size_t i) {
+    return block.values[static_cast<std::int64_t>(asked.order[i]) * block.rows + row];
+  };
+  std::size_t nulls = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    nulls += missing.IsMissing(value_at(i), block.row_ids[row]) ? 1 : 0;
+  }
+  const auto items = static_cast<int>(count);
+  const Size overhead = nulls == 0 ? ARR_OVERHEAD_NONULLS(1) : ARR_OVERHEAD_WITHNULLS(1, items);
+  const Size bytes = overhead + (count - nulls) * sizeof(float);
   auto *const array = static_cast<ArrayType *>(palloc(bytes));
   SET_VARSIZE(array, bytes);
   array->ndim = 1;
-  array->dataoffset = 0;
+  array->dataoffset = nulls == 0 ? 0 : static_cast<std::int32_t>(overhead);
   array->elemtype = FLOAT4OID;
-  ARR_DIMS(array)[0] = static_cast<int>(count);
+  ARR_DIMS(array)[0] = items;
   ARR_LBOUND(array)[0] = 1;
-  auto *const values = reinterpret_cast<float *>(ARR_DATA_PTR(array));
+  auto *value = reinterpret_cast<float *>(ARR_DATA_PTR(array));
+  bits8 *const bitmap = ARR_NULLBITMAP(array);
+  if (nulls > 0) memset(bitmap, 0, (count + 7) / 8);
   for (std::size_t i = 0; i < count; ++i) {
-    values[i] = block.values[static_cast<std::int64_t>(order[i]) * block.rows + row];
+    const float one = value_at(i);
+    if (nulls > 0) {
+      if (missing.IsMissing(one, block.row_ids[row])) continue;
+      bitmap[i / 8] |= static_cast<bits8>(1U << (i % 8));
+    }
+    *value++ = one;
   }
   return PointerGetDatum(array);
+}
+
+// The rows that are asked for, each with an empty array.
+void PutRowsAlone(const AskedValues &asked, const RowIds &ids, ResultSet *results) {
+  const IntermediateQuery &query = asked.query;
+  // Those of a model are positions, of which nobody has looked yet whether they are inside.
+  if (!query.intermediate.has_row_ids()) RequireColumns(query);
+  const auto rows =
+      query.rows.empty() ? query.intermediate.rows : static_cast<std::int64_t>(query.rows.size());
+  results->PutRows(rows, [&](std::int64_t row, Datum *values, bool *nulls) {
+    const std::int64_t position =
+        query.rows.empty() ? row : query.rows[static_cast<std::size_t>(row)];
+    values[0] = Int64GetDatum(ids.IdOf(position));
+    values[1] = PointerGetDatum(construct_empty_array(FLOAT4OID));
+    nulls[0] = nulls[1] = false;
+  });
 }
 
 double Milliseconds(double seconds) {
@@ -158,7 +190,7 @@ Histogram MakeHistogram(const IntermediateQuery &query, std::int32_t column, std
 }  // namespace
 }  // namespace trails::pg
 
-// trails.get_intermediate(model, layer, columns, rows, epoch, exact, strategy)
+// trails.get_intermediate(model, layer, columns, rows, epoch, exact, strategy, version)
 TRAILS_PG_FUNCTION(trails_get_intermediate) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -167,19 +199,22 @@ TRAILS_PG_FUNCTION(trails_get_intermediate) {
   const AskedValues asked = ReadAsked(args, std::move(query), ids);
   ResultSet results(fcinfo);
   if (asked.no_rows) return Datum{0};
-  const std::size_t *const order = asked.order.data();
-  const std::size_t count = asked.order.size();
+  if (asked.no_columns) {
+    PutRowsAlone(asked, ids, &results);
+    return Datum{0};
+  }
+  const MissingValues missing(asked.query);
   ReadIntermediate(asked.query, [&](const trails::ColumnBlock &block) {
     results.PutRows(block.rows, [&](std::int64_t row, Datum *values, bool *nulls) {
       values[0] = Int64GetDatum(ids.IdOf(block.row_ids[row] - 1));
-      values[1] = RowArray(block, row, order, count);
+      values[1] = RowArray(block, row, asked, missing);
       nulls[0] = nulls[1] = false;
     });
   });
   return Datum{0};
 }
 
-// trails.explain_intermediate(model, layer, columns, rows, epoch, exact, strategy)
+// trails.explain_intermediate(model, layer, columns, rows, epoch, exact, strategy, version)
 TRAILS_PG_FUNCTION(trails_explain_intermediate) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -187,7 +222,7 @@ TRAILS_PG_FUNCTION(trails_explain_intermediate) {
   const RowIds ids(query.intermediate);
   const AskedValues asked = ReadAsked(args, std::move(query), ids);
   ResultSet results(fcinfo);
-  if (asked.no_rows) return Datum{0};
+  if (asked.no_rows || asked.no_columns) return Datum{0};
   for (const GroupPlan &group : PlanQuery(asked.query)) {
     RowValues row;
     row.AddInteger(group.first_column + 1).AddInteger(group.first_column + group.group_columns);
@@ -202,16 +237,18 @@ TRAILS_PG_FUNCTION(trails_explain_intermediate) {
   return Datum{0};
 }
 
-// trails.value_at(model, layer, "column", row_id, epoch, exact, strategy) -> real
+// trails.value_at(model, layer, "column", row_id, epoch, exact, strategy, version) -> real
 TRAILS_PG_FUNCTION(trails_value_at) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   IntermediateQuery query = LayerQuery(args);
   query.rows = {RowArgument(args, "row_id", RowIds(query.intermediate))};
-  PG_RETURN_FLOAT4(ReadColumn(query, ColumnArgument(args, "column")).front());
+  const float value = ReadColumn(query, ColumnArgument(args, "column")).front();
+  if (MissingValues(query).IsMissing(value, query.rows.front() + 1)) PG_RETURN_NULL();
+  PG_RETURN_FLOAT4(value);
 }
 
-// trails.topk(model, layer, "column", k, epoch) -> (rank, row_id, value)
+// trails.topk(model, layer, "column", k, epoch, version) -> (rank, row_id, value)
 TRAILS_PG_FUNCTION(trails_topk) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -233,7 +270,7 @@ TRAILS_PG_FUNCTION(trails_topk) {
   return Datum{0};
 }
 
-// trails.column_distribution(model, layer, "column", bins, epoch, exact, strategy)
+// trails.column_distribution(model, layer, "column", bins, epoch, exact, strategy, version)
 //   -> (bin, lower, upper, rows)
 TRAILS_PG_FUNCTION(trails_column_distribution) {
   using namespace trails::pg;

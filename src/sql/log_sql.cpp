@@ -6,7 +6,6 @@
 #include <cmath>
 #include <string>
 
-#include "pg/arguments.h"
 #include "pg/bridge.h"
 #include "pg/intermediate_logger.h"
 #include "pg/logged_inputs.h"
@@ -23,18 +22,11 @@ namespace {
 LogRequest RequestOf(const NamedArguments &args) {
   LogRequest request;
   request.model = args.Text("model");
+  request.version = args.OptionalInteger("version");
   if (!args.IsNull("epochs")) {
     request.epochs = IntegersArgument(args.fcinfo(), args.position("epochs"), "epochs");
-    if (request.epochs->empty()) {
-      throw Error(ErrorKind::kInvalidArgument, "argument \"epochs\" must name an epoch", {},
-                  "NULL stands for all that are logged.");
-    }
   }
   request.layers = args.OptionalTexts("layers");
-  if (request.layers && request.layers->empty()) {
-    throw Error(ErrorKind::kInvalidArgument, "argument \"layers\" must name a layer", {},
-                "NULL stands for all of them.");
-  }
   if (!args.IsNull("scheme")) request.scheme = ParseScheme(args.Text("scheme"));
   if (!args.IsNull("source")) request.source = args.Relation("source");
   request.key = args.OptionalName("key");
@@ -87,7 +79,7 @@ void PutLoggedRows(const LoggedRow &logged, const TargetCode &target, ResultSet 
 }  // namespace
 }  // namespace trails::pg
 
-// trails.log_intermediates(model, epochs, layers, scheme, source, key, sample)
+// trails.log_intermediates(model, epochs, layers, scheme, source, key, sample, version)
 TRAILS_PG_FUNCTION(trails_log_intermediates) {
   using namespace trails::pg;
   CallPg([] {
@@ -110,15 +102,17 @@ TRAILS_PG_FUNCTION(trails_log_intermediates) {
   return Datum{0};
 }
 
-// trails.source_changed(model) -> boolean
+// trails.source_changed(model, version) -> boolean
 TRAILS_PG_FUNCTION(trails_source_changed) {
-  PG_RETURN_BOOL(trails::pg::SourceChanged(trails::pg::TextArgument(fcinfo, 0, "model")));
+  const trails::pg::NamedArguments args(fcinfo);
+  PG_RETURN_BOOL(trails::pg::SourceChanged(args.Text("model"), args.OptionalInteger("version")));
 }
 
-// trails.logged_rows(model) -> (row_id, key, target)
+// trails.logged_rows(model, version) -> (row_id, key, target)
 TRAILS_PG_FUNCTION(trails_logged_rows) {
   using namespace trails::pg;
-  const LoggedRow logged = FindLogged(TextArgument(fcinfo, 0, "model"));
+  const NamedArguments args(fcinfo);
+  const LoggedRow logged = FindLogged(args.Text("model"), args.OptionalInteger("version"));
   if (logged.kind != LoggedKind::kModel) {
     throw trails::Error(trails::ErrorKind::kInvalidArgument,
                         fmt::format("\"{}\" is no model", logged.name));

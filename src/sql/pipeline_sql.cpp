@@ -80,7 +80,7 @@ TRAILS_PG_FUNCTION(trails_log_pipeline) {
 // trails.pipeline_rows(name, stage) -> record
 TRAILS_PG_FUNCTION(trails_pipeline_rows) {
   using namespace trails::pg;
-  const LoggedRow logged = FindLogged(TextArgument(fcinfo, 0, "name"));
+  const LoggedRow logged = FindLogged(TextArgument(fcinfo, 0, "name"), std::nullopt);
   if (logged.kind != LoggedKind::kPipeline) {
     throw trails::Error(trails::ErrorKind::kInvalidArgument,
                         fmt::format("\"{}\" is no pipeline", logged.name));

@@ -90,7 +90,7 @@ void PutFindings(const std::vector<Finding> &findings, ResultSet *results) {
 }  // namespace
 }  // namespace trails::pg
 
-// trails.column_statistics(model, layer, columns, epoch)
+// trails.column_statistics(model, layer, columns, epoch, version)
 //   -> ("column", rows, nulls, infinite, zeros, zero_share, min, max, mean, deviation)
 TRAILS_PG_FUNCTION(trails_column_statistics) {
   using namespace trails::pg;
@@ -108,11 +108,11 @@ TRAILS_PG_FUNCTION(trails_column_statistics) {
   return Datum{0};
 }
 
-// trails.model_rules(model, epoch) -> (rule, layer, columns, detail)
+// trails.model_rules(model, epoch, version) -> (rule, layer, columns, detail)
 TRAILS_PG_FUNCTION(trails_model_rules) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const LoggedRow logged = FindLogged(args.Text("model"));
+  const LoggedRow logged = LoggedArgument(args);
   const std::vector<IntermediateRow> rows = ListIntermediates(logged, EpochArgument(args));
   const auto model = OpenSnapshot(logged, rows.front().epoch);
   const std::vector<trails::Layer> layers = trails::LayersOf(*model);

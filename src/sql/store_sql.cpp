@@ -1,4 +1,4 @@
-// SQL surface of the upkeep of intermediates: drop, pin, expire, sizes, garbage, check.
+// SQL surface of the upkeep of intermediates: drop, pin, expire, garbage, check.
 //
 // May touch: src/pg and include/trails. Never Torch.
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
@@ -8,6 +8,7 @@
 
 #include "pg/arguments.h"
 #include "pg/bridge.h"
+#include "pg/named_arguments.h"
 #include "pg/partition_store.h"
 #include "pg/result_rows.h"
 #include "pg/store_check.h"
@@ -47,27 +48,30 @@ void AddPosition(std::int32_t position, RowValues *row) {
 }  // namespace
 }  // namespace trails::pg
 
-// trails.drop_intermediates(model)
+// trails.drop_intermediates(model, version)
 TRAILS_PG_FUNCTION(trails_drop_intermediates) {
   trails::pg::RefuseReadOnly("trails.drop_intermediates()");
-  trails::pg::DropIntermediates(trails::pg::TextArgument(fcinfo, 0, "model"));
+  const trails::pg::NamedArguments args(fcinfo);
+  trails::pg::DropIntermediates(args.Text("model"), args.OptionalInteger("version"));
   PG_RETURN_VOID();
 }
 
-// trails.pin_intermediates(model, pinned)
+// trails.pin_intermediates(model, pinned, version)
 TRAILS_PG_FUNCTION(trails_pin_intermediates) {
   trails::pg::RefuseReadOnly("trails.pin_intermediates()");
-  trails::pg::RequireValue(fcinfo, 1, "pinned");
-  trails::pg::PinIntermediates(trails::pg::TextArgument(fcinfo, 0, "model"), PG_GETARG_BOOL(1));
+  const trails::pg::NamedArguments args(fcinfo);
+  trails::pg::PinIntermediates(args.Text("model"), args.Bool("pinned"),
+                               args.OptionalInteger("version"));
   PG_RETURN_VOID();
 }
 
-// trails.expire_after(model, age)
+// trails.expire_after(model, age, version)
 TRAILS_PG_FUNCTION(trails_expire_after) {
   trails::pg::RefuseReadOnly("trails.expire_after()");
+  const trails::pg::NamedArguments args(fcinfo);
   std::optional<Interval> age;
   if (!PG_ARGISNULL(1)) age = *PG_GETARG_INTERVAL_P(1);
-  trails::pg::ExpireAfter(trails::pg::TextArgument(fcinfo, 0, "model"), age);
+  trails::pg::ExpireAfter(args.Text("model"), age, args.OptionalInteger("version"));
   PG_RETURN_VOID();
 }
 
@@ -85,22 +89,6 @@ TRAILS_PG_FUNCTION(trails_expire) {
                     .AddOid(one.owner)
                     .AddTimestamp(one.expired_at)
                     .AddBigint(one.rows));
-  }
-  return Datum{0};
-}
-
-// trails.intermediate_size_rows() -> (model, owner, epoch, layer, stored, bytes, amortised_bytes)
-TRAILS_PG_FUNCTION(trails_intermediate_size_rows) {
-  using namespace trails::pg;
-  const std::vector<IntermediateSize> sizes = IntermediateSizes();
-  ResultSet results(fcinfo);
-  for (const IntermediateSize &size : sizes) {
-    RowValues row;
-    row.AddText(size.name).AddOid(size.owner);
-    AddPosition(size.epoch.value_or(-1), &row);
-    row.AddText(size.layer).AddBool(size.stored).AddBigint(size.bytes);
-    row.AddDouble(size.amortised_bytes);
-    results.Put(row);
   }
   return Datum{0};
 }

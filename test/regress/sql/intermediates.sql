@@ -127,7 +127,6 @@ SELECT trails.value_at('homes', 'hidden9', 1, 1);
 SELECT trails.value_at('homes', 'hidden1', 1, 1, epoch => 77);
 SELECT trails.value_at('sheds', 'hidden1', 1, 1);
 SELECT trails.value_at('homes', 'hidden1', NULL, 1);
-SELECT * FROM trails.get_intermediate('homes', 'hidden1', columns => '{}');
 SELECT * FROM trails.get_intermediate('homes', 'hidden1', columns => '{{1,2}}');
 SELECT * FROM trails.get_intermediate('homes', 'hidden1', rows => '{1,NULL}');
 SELECT * FROM trails.get_intermediate('homes', 'hidden1', strategy => 'guess');

@@ -21,7 +21,6 @@ SELECT count(*) FROM trails.check_store();
 SELECT * FROM trails.log_intermediates('nobody');
 SELECT * FROM trails.log_intermediates(NULL);
 SELECT * FROM trails.log_intermediates('m', layers => '{hidden3}');
-SELECT * FROM trails.log_intermediates('m', layers => '{}');
 SELECT * FROM trails.log_intermediates('m', scheme => 'f17');
 SELECT * FROM trails.log_intermediates('m', scheme => 'pool(2)');
 SELECT * FROM trails.log_intermediates('m', key => 'nokey');

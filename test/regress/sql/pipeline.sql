@@ -49,7 +49,7 @@ SELECT bool_and(stored) FROM trails.intermediate_sizes WHERE model = 'homes';
 SELECT differing_reals('stage1', '{1,2,3,10,11}', NULL) AS stage1, differing_reals('stage2', '{1,2,4}', NULL) AS stage2;
 SELECT count(*) FROM trails.check_store();
 
--- numbers as real, NULL as NaN; rows by their row_id
+-- numbers as real, NULL where there is none; rows by their row_id
 SELECT row_id, "values" FROM trails.get_intermediate('homes', 'stage2', '{4,1,2}', '{33,3,6}');
 SELECT trails.value_at('homes', 'stage2', 1, 3), trails.value_at('homes', 'input', 6, 33);
 SELECT rank, row_id FROM trails.topk('homes', 'stage2', 1, 3);

@@ -1,0 +1,142 @@
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/intermediate_views.h"
+
+extern "C" {
+#include "catalog/pg_type.h"
+}
+
+#include <utility>
+
+#include "pg/intermediate_catalog.h"
+#include "pg/partition_store.h"
+
+namespace trails::pg {
+
+namespace {
+
+// $1 is the caller, $2 what others granted.
+constexpr const char *kLayers =
+    "SELECT coalesce(m.name, l.name), m.version, l.owner::oid, l.kind, i.epoch, i.layer, i.shape, "
+    "i.rows, i.scheme, d.source, d.key, own.is_own, l.pinned, l.expires_at, l.created_at "
+    "FROM trails.logged AS l JOIN trails.intermediate AS i USING (logged_id) "
+    "LEFT JOIN (SELECT model_id, name, row_number() OVER (PARTITION BY owner, name "
+    "ORDER BY model_id)::integer AS version FROM trails.model) AS m USING (model_id) "
+    "LEFT JOIN trails.dataset AS d USING (dataset_id), "
+    "LATERAL (SELECT pg_has_role($1, l.owner::oid, 'USAGE') AS is_own) AS own "
+    "WHERE own.is_own OR l.logged_id = ANY ($2) ORDER BY l.logged_id, i.epoch, i.position";
+
+// $1 is the caller, $2 kPartitionColumns. Numbers of partitions are unique over both shelves.
+// `entry`: what takes space, a data set once for each model that was logged with it; `used`: the
+// partitions that each needs, those among them whose chunks another refers to.
+constexpr const char *kSizes =
+    "WITH RECURSIVE p AS (SELECT partition_id, octet_length(bytes)::bigint AS bytes, needs "
+    "FROM trails.partition UNION ALL SELECT partition_id, octet_length(bytes), needs "
+    "FROM trails.cached_partition), "
+    "b AS (SELECT intermediate_id, first_column, partition_id FROM trails.row_block "
+    "UNION ALL SELECT intermediate_id, first_column, partition_id FROM trails.cached_block), "
+    "entry AS (SELECT logged_id, intermediate_id FROM trails.intermediate WHERE logged_id IS NOT "
+    "NULL UNION ALL SELECT l.logged_id, d.intermediate_id FROM trails.logged AS l "
+    "JOIN trails.dataset AS d USING (dataset_id)), "
+    "used AS (SELECT entry.logged_id, entry.intermediate_id, b.partition_id FROM entry "
+    "JOIN b USING (intermediate_id) UNION SELECT used.logged_id, used.intermediate_id, n.needed "
+    "FROM used JOIN p USING (partition_id), unnest(p.needs) AS n(needed)), "
+    "shared AS (SELECT used.logged_id, used.intermediate_id, p.bytes, "
+    "count(*) OVER (PARTITION BY partition_id) AS users, row_number() OVER (PARTITION BY "
+    "partition_id ORDER BY used.logged_id, used.intermediate_id) AS place "
+    "FROM used JOIN p USING (partition_id)), "
+    "size AS (SELECT logged_id, intermediate_id, sum(bytes)::bigint AS bytes, "
+    "sum((bytes + users - place) / users)::bigint AS amortised FROM shared "
+    "GROUP BY logged_id, intermediate_id), "
+    "groups AS (SELECT intermediate_id, count(DISTINCT first_column) AS groups FROM b "
+    "GROUP BY intermediate_id), "
+    "own AS (SELECT l.logged_id, coalesce(m.name, l.name) AS name, m.version, "
+    "l.owner::oid AS owner, l.dataset_id, l.kind FROM trails.logged AS l LEFT JOIN "
+    "(SELECT model_id, name, row_number() OVER (PARTITION BY owner, name ORDER BY "
+    "model_id)::integer "
+    "AS version FROM trails.model) AS m USING (model_id) "
+    "WHERE pg_has_role($1, l.owner::oid, 'USAGE')) "
+    "SELECT own.name, own.version, own.owner, NULL::integer AS epoch, 'rows' AS layer, true, "
+    "coalesce(size.bytes, 0), coalesce(size.amortised, 0), own.logged_id, -2 AS position "
+    "FROM own JOIN trails.dataset AS d USING (dataset_id) "
+    "LEFT JOIN size USING (logged_id, intermediate_id) "
+    "UNION ALL "
+    "SELECT own.name, own.version, own.owner, s.epoch, 'parameters', true, s.bytes, s.bytes, "
+    "own.logged_id, -1 FROM own JOIN trails.snapshot AS s USING (logged_id) "
+    "UNION ALL "
+    "SELECT own.name, own.version, own.owner, i.epoch, i.layer, CASE own.kind WHEN 'foreign' "
+    "THEN i.scheme <> 'stats' WHEN 'pipeline' THEN (groups.groups - 1) * $2 >= 2 * i.shape[1] ELSE "
+    "coalesce(groups.groups, 0) > 0 AND "
+    "groups.groups * $2 >= i.shape[1] * i.shape[2] * i.shape[3] END, "
+    "coalesce(size.bytes, 0) + f.bytes, coalesce(size.amortised, 0) + f.bytes, own.logged_id, "
+    "i.position FROM own JOIN trails.intermediate AS i USING (logged_id) "
+    "LEFT JOIN size USING (logged_id, intermediate_id) LEFT JOIN groups USING (intermediate_id), "
+    "LATERAL (SELECT coalesce(sum(octet_length(s.bytes)), 0)::bigint AS bytes "
+    "FROM trails.foreign_statistics AS s WHERE s.intermediate_id = i.intermediate_id) AS f "
+    "ORDER BY 9, 4 NULLS FIRST, 10";
+
+std::optional<std::int32_t> IntegerOrNone(const CatalogSession &catalog, std::uint64_t row,
+                                          int column) {
+  if (catalog.IsNull(row, column)) return std::nullopt;
+  return catalog.Integer(row, column);
+}
+
+std::optional<std::string> TextOrNone(const CatalogSession &catalog, std::uint64_t row,
+                                      int column) {
+  if (catalog.IsNull(row, column)) return std::nullopt;
+  return catalog.Text(row, column);
+}
+
+}  // namespace
+
+std::vector<ViewedLayer> ListLayers() {
+  const std::vector<std::int64_t> granted = ListGrantedLogged();
+  return WithCatalog([&](CatalogSession &catalog) {
+    SqlParameters parameters;
+    parameters.AddOid(catalog.caller()).AddArray(INT8OID, granted, BigintElement);
+    const std::uint64_t count = catalog.Write(kLayers, parameters);
+    std::vector<ViewedLayer> layers;
+    for (std::uint64_t row = 0; row < count; ++row) {
+      ViewedLayer layer;
+      layer.model = {catalog.Text(row, 0), IntegerOrNone(catalog, row, 1),
+                     catalog.ObjectId(row, 2)};
+      layer.kind = catalog.Text(row, 3);
+      layer.epoch = catalog.Integer(row, 4);
+      layer.layer = catalog.Text(row, 5);
+      layer.shape = catalog.Integers(row, 6);
+      layer.rows = catalog.Bigint(row, 7);
+      layer.scheme = catalog.Text(row, 8);
+      layer.source = TextOrNone(catalog, row, 9);
+      layer.key = TextOrNone(catalog, row, 10);
+      if (catalog.Bool(row, 11)) {
+        layer.pinned = catalog.Bool(row, 12);
+        if (!catalog.IsNull(row, 13)) layer.expires_at = catalog.Bigint(row, 13);
+      }
+      layer.created_at = catalog.Bigint(row, 14);
+      layers.push_back(std::move(layer));
+    }
+    return layers;
+  });
+}
+
+std::vector<IntermediateSize> ListSizes() {
+  return WithCatalog([&](CatalogSession &catalog) {
+    SqlParameters parameters;
+    parameters.AddOid(catalog.caller()).AddInteger(kPartitionColumns);
+    const std::uint64_t count = catalog.Write(kSizes, parameters);
+    std::vector<IntermediateSize> sizes;
+    for (std::uint64_t row = 0; row < count; ++row) {
+      IntermediateSize size;
+      size.model = {catalog.Text(row, 0), IntegerOrNone(catalog, row, 1), catalog.ObjectId(row, 2)};
+      size.epoch = IntegerOrNone(catalog, row, 3);
+      size.layer = catalog.Text(row, 4);
+      size.stored = catalog.Bool(row, 5);
+      size.bytes = catalog.Bigint(row, 6);
+      size.amortised_bytes = catalog.Bigint(row, 7);
+      sizes.push_back(std::move(size));
+    }
+    return sizes;
+  });
+}
+
+}  // namespace trails::pg

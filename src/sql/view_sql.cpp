@@ -1,0 +1,80 @@
+// SQL surface of the views trails.intermediates and trails.intermediate_sizes.
+//
+// May touch: src/pg and include/trails. Never Torch.
+#include <fmt/format.h>  // before PostgreSQL redefines fprintf
+
+#include "pg/bridge.h"
+#include "pg/intermediate_views.h"
+#include "pg/result_rows.h"
+
+namespace trails::pg {
+namespace {
+
+void AddInteger(const std::optional<std::int32_t> &number, RowValues *row) {
+  if (number) {
+    row->AddInteger(*number);
+  } else {
+    row->AddNull();
+  }
+}
+
+void AddModel(const ViewedModel &model, RowValues *row) {
+  row->AddName(model.name);
+  AddInteger(model.version, row);
+  row->AddOid(model.owner);
+}
+
+}  // namespace
+}  // namespace trails::pg
+
+// trails.intermediate_rows() -> (model, version, owner, kind, epoch, layer, shape, rows, scheme,
+//   source, key, pinned, expires_at, created_at)
+TRAILS_PG_FUNCTION(trails_intermediate_rows) {
+  using namespace trails::pg;
+  const std::vector<ViewedLayer> layers = ListLayers();
+  ResultSet results(fcinfo);
+  for (const ViewedLayer &layer : layers) {
+    RowValues row;
+    AddModel(layer.model, &row);
+    row.AddText(layer.kind).AddInteger(layer.epoch).AddText(layer.layer).AddIntegers(layer.shape);
+    row.AddBigint(layer.rows).AddText(layer.scheme);
+    if (layer.source) {
+      row.AddText(*layer.source);
+    } else {
+      row.AddNull();
+    }
+    if (layer.key) {
+      row.AddName(*layer.key);
+    } else {
+      row.AddNull();
+    }
+    if (layer.pinned) {
+      row.AddBool(*layer.pinned);
+    } else {
+      row.AddNull();
+    }
+    if (layer.expires_at) {
+      row.AddTimestamp(*layer.expires_at);
+    } else {
+      row.AddNull();
+    }
+    results.Put(row.AddTimestamp(layer.created_at));
+  }
+  return Datum{0};
+}
+
+// trails.intermediate_size_rows() -> (model, version, owner, epoch, layer, stored, bytes,
+//   amortised_bytes)
+TRAILS_PG_FUNCTION(trails_intermediate_size_rows) {
+  using namespace trails::pg;
+  const std::vector<IntermediateSize> sizes = ListSizes();
+  ResultSet results(fcinfo);
+  for (const IntermediateSize &size : sizes) {
+    RowValues row;
+    AddModel(size.model, &row);
+    AddInteger(size.epoch, &row);
+    row.AddText(size.layer).AddBool(size.stored).AddBigint(size.bytes);
+    results.Put(row.AddBigint(size.amortised_bytes));
+  }
+  return Datum{0};
+}
