@@ -239,6 +239,10 @@ CatalogSession::CatalogSession(bool as_owner) : outer_(innermost), as_owner_(as_
     const int level = NewGUCNestLevel();
     (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
                             GUC_ACTION_SAVE, true, 0, false);
+    // These statements take milliseconds, and compiling one seconds, where a recursion is
+    // estimated high.
+    (void)set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                            false);
     return level;
   });
   GetUserIdAndSecContext(&role_, &role_context_);

@@ -1,4 +1,4 @@
-// Statements on the extension's own tables, with a pinned search_path.
+// Statements on the extension's own tables, with a pinned search_path and without JIT.
 //
 // Callers have SELECT on the tables at most, so what writes for them, or reads what row security
 // hides, runs as the tables' owner and checks ownership itself. What only shows them their own rows
