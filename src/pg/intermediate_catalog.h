@@ -93,7 +93,7 @@ std::string Described(const LoggedRow &logged);
 LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version);
 
 // The models' logged_id that others own and that the caller may ask for: what FindLogged would not
-// refuse, of all versions. Cost: some 100 us a granted model.
+// refuse, of all versions. Cost: that of FindLogged for each granted model.
 std::vector<std::int64_t> ListGrantedLogged();
 
 // The layer of that name at `epoch`, logged.default_epoch for none.

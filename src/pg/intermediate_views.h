@@ -41,7 +41,7 @@ struct ViewedLayer {
 
 // All that the caller, or a role whose privileges the caller has, logged, and of models that others
 // granted what the caller may ask for (ListGrantedLogged). In the order of logging, epoch and
-// layer. Throws PgError. Cost: some 2 us a layer.
+// layer. Throws PgError. Cost: some 5 us a layer, and that of ListGrantedLogged.
 std::vector<ViewedLayer> ListLayers();
 
 // What one intermediate takes, or the parameters of an epoch, in bytes.
@@ -59,7 +59,7 @@ struct IntermediateSize {
 };
 
 // All that the caller, or a role whose privileges the caller has, logged. Throws PgError.
-// Cost: a look at every partition's row.
+// Cost: some 30 us a partition, measured beside other work.
 std::vector<IntermediateSize> ListSizes();
 
 }  // namespace trails::pg

@@ -32,7 +32,7 @@ std::vector<double> ReadLabels(const LoggedRow &logged);
 //   * the models see the same: equal columns, encoded by equal encoders, are equal in every row,
 //     whatever label and key stand beside them. Keys of one column that differ overrule this.
 //
-// Cost: where keys decide, a look at all of them, and 60 bytes of memory a row.
+// Cost: where both have a key, 1.6 us a row and some 80 bytes of memory.
 void RequireSameRows(const LoggedRow &a, const LoggedRow &b);
 
 // The learning curve of the candidate that became the model's best network: of those of its
