@@ -520,12 +520,12 @@ COMMENT ON COLUMN trails.query_count.counted_at IS 'when; they count half after 
 CREATE UNLOGGED TABLE trails.cost_rate (
     rate    text             PRIMARY KEY,
     seconds double precision NOT NULL,
-    samples bigint           NOT NULL
+    samples double precision NOT NULL
 );
 COMMENT ON TABLE trails.cost_rate IS 'the cache: what reading and computing intermediates was measured to take on this server';
-COMMENT ON COLUMN trails.cost_rate.rate IS 'unit of work: slice, byte, decoded_value, input_block, flop or given_value';
+COMMENT ON COLUMN trails.cost_rate.rate IS 'unit of work: of READ read_query (a group of columns looked for), slice, byte and decoded_SCHEME (a value); of RERUN rerun_query (a run begun), input_block, input_value, flop, given_value and quantised_SCHEME (a value)';
 COMMENT ON COLUMN trails.cost_rate.seconds IS 'seconds a unit';
-COMMENT ON COLUMN trails.cost_rate.samples IS 'measurements behind it';
+COMMENT ON COLUMN trails.cost_rate.samples IS 'measurements behind it; one that several rates share counts in part for each';
 
 CREATE UNLOGGED TABLE trails.stage_rate (
     intermediate_id bigint           PRIMARY KEY,
@@ -1139,10 +1139,11 @@ CREATE FUNCTION trails.explain_intermediate(
 RETURNS TABLE (first_column integer, last_column integer, asked integer, chosen text, reason text,
                stored boolean, bytes bigint, blocks bigint, slices bigint,
                read_ms double precision, rerun_ms double precision, queries double precision,
-               counts double precision, gamma double precision, materialise boolean)
+               counts double precision, gamma double precision, materialise boolean,
+               materialise_reason text)
 AS 'MODULE_PATHNAME', 'trails_explain_intermediate' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 2;
 COMMENT ON FUNCTION trails.explain_intermediate IS
-'what get_intermediate would do for each group of at most 256 columns, and why: the times expected of reading and of running the model, queries counted so far and what this one adds, gamma (seconds saved a GB kept), and whether it would store the group; reads and counts nothing';
+'what get_intermediate would do for each group of at most 256 columns, and why: the times expected of reading and of running the model, as far as they differ, queries counted so far and what this one adds, gamma (seconds saved a GB kept), and whether it would store the group, and why; reads and counts nothing';
 
 CREATE FUNCTION trails.value_at(
     model text, layer text, "column" integer, row_id bigint,

@@ -1,9 +1,10 @@
 #include "pg/cost_rates.h"
 
-#include <algorithm>
+#include <array>
 #include <cmath>
-#include <initializer_list>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "pg/advisory_lock.h"
 #include "pg/fresh_snapshot.h"
@@ -12,24 +13,30 @@ namespace trails::pg {
 
 namespace {
 
-struct NamedRate {
-  const char *name;
-  MeasuredRate CostRates::*rate;
-};
+// As trails.cost_rate has them, by SchemeKind.
+constexpr std::array<const char *, kValueSchemes> kDecoded = {"decoded_f32",       "decoded_f16",
+                                                              "decoded_q8",        "decoded_kbit",
+                                                              "decoded_threshold", "decoded_pool"};
+constexpr std::array<const char *, kValueSchemes> kQuantised = {
+    "quantised_f32",  "quantised_f16",       "quantised_q8",
+    "quantised_kbit", "quantised_threshold", "quantised_pool"};
 
-constexpr NamedRate kRates[] = {
-    {"slice", &CostRates::slice},
-    {"byte", &CostRates::byte},
-    {"decoded_value", &CostRates::decoded_value},
-    {"input_block", &CostRates::input_block},
-    {"flop", &CostRates::flop},
-    {"given_value", &CostRates::given_value},
-};
-
-// Below these, what every call takes would be taken for what the work takes.
-constexpr std::int64_t kLeastSlices = 16;
-constexpr std::int64_t kLeastValues = 4'096;
-constexpr double kLeastFlops = 1e7;
+// Calls visit(name, rate, rate of `other`) for each rate.
+template <typename Visit>
+void ForEachRate(CostRates *rates, CostRates *other, Visit visit) {
+  visit("read_query", &rates->read_query, &other->read_query);
+  visit("slice", &rates->slice, &other->slice);
+  visit("byte", &rates->byte, &other->byte);
+  visit("rerun_query", &rates->rerun_query, &other->rerun_query);
+  visit("input_block", &rates->input_block, &other->input_block);
+  visit("input_value", &rates->input_value, &other->input_value);
+  visit("flop", &rates->flop, &other->flop);
+  visit("given_value", &rates->given_value, &other->given_value);
+  for (std::size_t scheme = 0; scheme < kValueSchemes; ++scheme) {
+    visit(kDecoded[scheme], &rates->decoded_value[scheme], &other->decoded_value[scheme]);
+    visit(kQuantised[scheme], &rates->quantised_value[scheme], &other->quantised_value[scheme]);
+  }
+}
 
 constexpr double kWorthKeeping = 0.1;  // relative change
 
@@ -46,21 +53,14 @@ Session &TheSession() {
   return session;
 }
 
-struct Part {
-  MeasuredRate *rate;
-  double units;
-};
+// True but for the first call on that flag.
+bool IsWarm(bool *has_run) {
+  return std::exchange(*has_run, true);
+}
 
-// Of parts whose time was measured together, the one that is expected to have taken most learns,
-// with what the others are expected to have taken off.
-void LearnLargest(double seconds, std::initializer_list<Part> parts) {
-  const auto expected = [](const Part &part) { return part.rate->seconds() * part.units; };
-  const Part *const largest =
-      std::max_element(parts.begin(), parts.end(),
-                       [&](const Part &a, const Part &b) { return expected(a) < expected(b); });
-  double others = 0;
-  for (const Part &part : parts) others += &part == largest ? 0 : expected(part);
-  largest->rate->Learn(seconds - others, largest->units);
+bool HasChanged(const MeasuredRate &now, const MeasuredRate &kept) {
+  return now.samples() != kept.samples() &&
+         std::fabs(now.seconds() - kept.seconds()) > kWorthKeeping * kept.seconds();
 }
 
 }  // namespace
@@ -69,14 +69,15 @@ const CostRates &CurrentRates(CatalogSession &catalog) {
   Session &session = TheSession();
   if (session.is_loaded) return session.rates;
   const std::uint64_t rows =
-      catalog.Read("SELECT rate, seconds, samples::bigint FROM trails.cost_rate", SqlParameters());
+      catalog.Read("SELECT rate, seconds, samples FROM trails.cost_rate", SqlParameters());
   for (std::uint64_t row = 0; row < rows; ++row) {
     const std::string name = catalog.Text(row, 0);
-    const double seconds = catalog.Double(row, 1);
-    if (!(seconds >= 0) || std::isinf(seconds)) continue;
-    for (const NamedRate &rate : kRates) {
-      if (name == rate.name) session.rates.*rate.rate = {seconds, catalog.Bigint(row, 2)};
-    }
+    const MeasuredRate found(catalog.Double(row, 1), catalog.Double(row, 2));
+    if (!(found.seconds() > 0 && found.samples() >= 0) || std::isinf(found.seconds())) continue;
+    ForEachRate(&session.rates, &session.kept,
+                [&](const char *known, MeasuredRate *rate, MeasuredRate *) {
+                  if (name == known) *rate = found;
+                });
   }
   session.kept = session.rates;
   session.is_loaded = true;
@@ -85,52 +86,32 @@ const CostRates &CurrentRates(CatalogSession &catalog) {
 
 void LearnRead(const ReadWork &work, double seconds) {
   Session &session = TheSession();
-  if (!session.has_read) {
-    session.has_read = true;
-    return;
-  }
-  if (work.slices < kLeastSlices) return;
-  CostRates &rates = session.rates;
-  LearnLargest(seconds, {{&rates.slice, static_cast<double>(work.slices)},
-                         {&rates.byte, static_cast<double>(work.bytes)},
-                         {&rates.decoded_value, static_cast<double>(work.values)}});
+  if (IsWarm(&session.has_read)) session.rates.Learn(work, seconds);
 }
 
-void LearnRerun(const RerunWork &work, double input_seconds, double pass_seconds) {
+void LearnRerun(const RerunWork &work, const RerunTimes &times) {
   Session &session = TheSession();
-  if (!session.has_rerun) {
-    session.has_rerun = true;
-    return;
-  }
-  CostRates &rates = session.rates;
-  rates.input_block.Learn(input_seconds, static_cast<double>(work.blocks));
-  if (work.flops >= kLeastFlops || work.values >= kLeastValues) {
-    LearnLargest(pass_seconds, {{&rates.flop, work.flops},
-                                {&rates.given_value, static_cast<double>(work.values)}});
-  }
+  if (IsWarm(&session.has_rerun)) session.rates.Learn(work, times);
 }
 
 void KeepRates(CatalogSession &catalog) {
   Session &session = TheSession();
   if (!session.is_loaded || !MayKeep()) return;
-  bool has_lock = false;
-  for (const NamedRate &rate : kRates) {
-    const MeasuredRate &now = session.rates.*rate.rate;
-    const MeasuredRate &kept = session.kept.*rate.rate;
-    if (now.samples() == kept.samples() ||
-        std::fabs(now.seconds() - kept.seconds()) <= kWorthKeeping * kept.seconds()) {
-      continue;
-    }
-    if (!has_lock && !TryLockUntilCommit(catalog, LockSubject::kCostRates, 0)) return;
-    has_lock = true;
-    SqlParameters parameters;
-    parameters.AddText(rate.name).AddDouble(now.seconds()).AddBigint(now.samples());
-    catalog.Write(
-        "INSERT INTO trails.cost_rate (rate, seconds, samples) VALUES ($1, $2, $3) "
-        "ON CONFLICT (rate) DO UPDATE SET seconds = excluded.seconds, samples = excluded.samples",
-        parameters);
-    session.kept.*rate.rate = now;
-  }
+  std::optional<bool> has_lock;
+  ForEachRate(&session.rates, &session.kept,
+              [&](const char *name, MeasuredRate *now, MeasuredRate *kept) {
+                if (!HasChanged(*now, *kept)) return;
+                has_lock = has_lock || TryLockUntilCommit(catalog, LockSubject::kCostRates, 0);
+                if (!has_lock) return;
+                SqlParameters parameters;
+                parameters.AddText(name).AddDouble(now->seconds()).AddDouble(now->samples());
+                catalog.Write(
+                    "INSERT INTO trails.cost_rate (rate, seconds, samples) VALUES ($1, $2, $3) "
+                    "ON CONFLICT (rate) DO UPDATE SET seconds = excluded.seconds, "
+                    "samples = excluded.samples",
+                    parameters);
+                *kept = *now;
+              });
 }
 
 }  // namespace trails::pg

@@ -2,7 +2,7 @@
 // trails.cost_rate.
 //
 // The first READ and the first RERUN of a session teach nothing: they meet cold caches and make
-// what later ones find made. Nor does work that is too little to tell its parts apart.
+// what later ones find made.
 //
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -17,13 +17,9 @@ namespace trails::pg {
 // The rates as this session knows them; its first call looks into trails.cost_rate.
 const CostRates &CurrentRates(CatalogSession &catalog);
 
-// What was measured of one READ: its work, and the wall time of fetching, decompressing and
-// decoding. Of slices, bytes and values those learn that took most.
+// What was measured of one READ, or one RERUN: see CostRates::Learn.
 void LearnRead(const ReadWork &work, double seconds);
-
-// What was measured of one RERUN: wall time of reading its input blocks; and time of the passes,
-// summed over the threads that ran them.
-void LearnRerun(const RerunWork &work, double input_seconds, double pass_seconds);
+void LearnRerun(const RerunWork &work, const RerunTimes &times);
 
 // Writes the rates that have changed by more than a tenth since they were read or written, where
 // the transaction may and no other one is writing them. Throws PgError.

@@ -30,6 +30,12 @@ namespace trails::pg {
 
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
+double SecondsSince(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
 // The columns of one group, read from the store.
 class StoredColumns {
  public:
@@ -37,6 +43,7 @@ class StoredColumns {
   StoredColumns(CatalogSession &catalog, const CheckedQuery &query, const GroupPlan &group,
                 std::int64_t out, const LayerStatistics *statistics)
       : query_(query),
+        begun_(SteadyClock::now()),
         reader_(catalog, query.query.intermediate.shelf(),
                 {query.query.intermediate.intermediate_id, group.first_column, group.group_columns},
                 query.rows.blocks()),
@@ -49,29 +56,29 @@ class StoredColumns {
       }
     }
     elements_.resize(columns_.size());
+    seconds_ = SecondsSince(begun_);
   }
 
   bool is_whole() const noexcept { return reader_.is_whole(); }
 
-  // Writes the chosen rows of the block to their columns of values [all columns, rows].
-  void Read(std::size_t index, std::span<const std::int32_t> rows, float *values) {
-    const auto start = std::chrono::steady_clock::now();
-    reader_.Read(index, columns_, elements_.data());
-    const std::int64_t block_rows = query_.rows.block_rows(index);
-    const auto chosen = static_cast<std::int64_t>(rows.size());
+  // Writes its columns of the block.
+  void Read(const ValueBlock &block) {
+    const auto start = SteadyClock::now();
+    reader_.Read(block.index, columns_, elements_.data());
+    const auto block_rows = static_cast<std::size_t>(query_.rows.block_rows(block.index));
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      float *const out = values + (out_ + static_cast<std::int64_t>(i)) * chosen;
-      if (chosen == block_rows) {
-        Decode(index, i, {out, rows.size()});
+      const std::span<float> out = block.column(out_ + static_cast<std::int64_t>(i));
+      if (out.size() == block_rows) {
+        Decode(block.index, i, out);
         continue;
       }
-      decoded_.resize(static_cast<std::size_t>(block_rows));
-      Decode(index, i, decoded_);
-      for (std::size_t row = 0; row < rows.size(); ++row) {
-        out[row] = decoded_[static_cast<std::size_t>(rows[row])];
+      decoded_.resize(block_rows);
+      Decode(block.index, i, decoded_);
+      for (std::size_t row = 0; row < out.size(); ++row) {
+        out[row] = decoded_[static_cast<std::size_t>(block.rows[row])];
       }
     }
-    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    seconds_ += SecondsSince(start);
   }
 
   // As the plan counts: what it foretells by.
@@ -102,6 +109,7 @@ class StoredColumns {
   }
 
   const CheckedQuery &query_;
+  SteadyClock::time_point begun_;
   GroupReader reader_;
   std::int64_t out_;
   ReadWork work_;
@@ -143,38 +151,17 @@ void LeaveCache(CatalogSession &catalog, const CheckedQuery &query, const GroupP
 struct RerunColumns {
   const CheckedQuery *first = nullptr;  // whose model it is
   std::vector<RerunLayer> layers;
-  std::vector<std::int64_t> out;              // [columns] among those of the block
-  std::vector<const Quantiser *> quantisers;  // [columns]; null: as computed
   std::unique_ptr<LayerRerun> rerun;
-  std::span<RerunBlock> blocks;
 
-  void Add(const CheckedQuery &query, const GroupPlan &group, std::int64_t first_out,
+  void Add(const CheckedQuery &query, const GroupPlan &group, std::int64_t out,
            const LayerStatistics *statistics) {
-    RerunLayer layer{query.layer, query.ColumnsOf(group)};
-    for (const std::int32_t column : layer.columns) {
-      out.push_back(first_out++);
-      quantisers.push_back(statistics == nullptr
-                               ? nullptr
-                               : &statistics->quantisers.at(static_cast<std::size_t>(column)));
+    RerunLayer layer{query.layer, query.ColumnsOf(group), out, {}};
+    if (statistics != nullptr) {
+      for (const std::int32_t column : layer.columns) {
+        layer.quantisers.push_back(&statistics->quantisers.at(static_cast<std::size_t>(column)));
+      }
     }
     layers.push_back(std::move(layer));
-  }
-
-  void Next(std::size_t count) {
-    blocks = rerun->Next(count, [this](std::int64_t column, std::span<RerunBlock> done) {
-      const Quantiser *const quantiser = quantisers[static_cast<std::size_t>(column)];
-      if (quantiser == nullptr) return;
-      for (RerunBlock &block : done) quantiser->RoundTrip(block.column(column));
-    });
-  }
-
-  void Copy(std::size_t block, float *values) const {
-    const RerunBlock &from = blocks[block];
-    const std::size_t rows = from.rows.size();
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      std::copy_n(from.values.data() + i * rows, rows,
-                  values + static_cast<std::size_t>(out[i]) * rows);
-    }
   }
 };
 
@@ -188,23 +175,21 @@ class Reading {
       const CheckedQuery &query = *columns.first;
       columns.rerun = std::make_unique<LayerRerun>(catalog, query.query.logged, query.model,
                                                    std::move(columns.layers), rows_);
-      const std::size_t fits = columns.rerun->batch_blocks();
-      batch_ = batch_ == 0 ? fits : std::min(batch_, fits);
+      batch_blocks_ = std::max(batch_blocks_, columns.rerun->batch_blocks());
     }
-    if (reruns_.empty()) batch_ = 1;
   }
 
   void Run(const std::function<void(const ColumnBlock &)> &sink) {
-    const std::size_t blocks = rows_.blocks().size();
-    for (std::size_t next = 0; next < blocks; next += batch_) {
-      const std::size_t count = std::min(batch_, blocks - next);
-      for (auto &[model, columns] : reruns_) columns.Next(count);
-      for (std::size_t i = 0; i < count; ++i) Give(next + i, i, sink);
+    BlockBatch batch(rows_, columns_, batch_blocks_);
+    for (;;) {
+      const std::span<const ValueBlock> blocks = batch.Next();
+      if (blocks.empty()) break;
+      for (auto &[model, columns] : reruns_) columns.rerun->Run(blocks, nullptr);
+      for (const ValueBlock &block : blocks) Give(block, sink);
     }
     for (const StoredColumns &stored : stored_) stored.Learn();
     for (const auto &[model, columns] : reruns_) {
-      LearnRerun(columns.rerun->work(), columns.rerun->input_seconds(),
-                 columns.rerun->pass_seconds());
+      LearnRerun(columns.rerun->work(), columns.rerun->times());
     }
   }
 
@@ -240,21 +225,16 @@ class Reading {
     return false;
   }
 
-  void Give(std::size_t index, std::size_t in_batch,
-            const std::function<void(const ColumnBlock &)> &sink) {
-    const std::vector<std::int32_t> rows = rows_.RowsOf(index);
-    values_.resize(rows.size() * static_cast<std::size_t>(columns_));
+  void Give(const ValueBlock &block, const std::function<void(const ColumnBlock &)> &sink) {
     for (StoredColumns &stored : stored_) {
-      stored.Read(index, rows, values_.data());
+      stored.Read(block);
       CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
-    for (const auto &[model, columns] : reruns_) {
-      columns.Copy(in_batch, values_.data());
-      CallPg([] { CHECK_FOR_INTERRUPTS(); });
-    }
+    // What was run comes batch by batch, and the sink may take long.
+    if (!reruns_.empty()) CallPg([] { CHECK_FOR_INTERRUPTS(); });
     row_ids_.clear();
-    for (const std::int32_t row : rows) row_ids_.push_back(rows_.first_row(index) + row + 1);
-    sink({static_cast<std::int64_t>(rows.size()), row_ids_.data(), values_.data(), columns_});
+    for (const std::int32_t row : block.rows) row_ids_.push_back(block.first_row + row + 1);
+    sink({std::ssize(block.rows), row_ids_.data(), block.values, columns_});
   }
 
   const RowChoice &rows_;
@@ -262,8 +242,7 @@ class Reading {
   std::list<StoredColumns> stored_;
   std::map<ModelAtEpoch, RerunColumns> reruns_;
   std::int64_t columns_ = 0;
-  std::size_t batch_ = 0;
-  std::vector<float> values_;
+  std::size_t batch_blocks_ = 1;
   std::vector<std::int64_t> row_ids_;
 };
 

@@ -49,14 +49,15 @@ struct GroupPlan {
   std::string reason;  // not stored; stored, reading is faster; asked for; ...
   bool stored = false;
   std::int64_t stored_bytes = 0;
-  double read_seconds = 0;  // expected, of this query; NaN where it is not possible
-  double rerun_seconds = 0;
+  double read_seconds = 0;   // expected, of this query; NaN where it is not possible
+  double rerun_seconds = 0;  // of a run for this group alone
   ReadWork read;
   RerunWork rerun;
   double queries = 0;  // n_query of the group, before this query
   double counts = 0;   // what this query adds to it
   double gamma = 0;    // seconds a GB, this query counted
   bool materialise = false;
+  std::string materialise_reason;
 };
 
 // Throws Error(kInvalidArgument) for columns or rows outside, and of a pipeline's stage for columns

@@ -7,8 +7,6 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <mutex>
 #include <utility>
 
@@ -21,11 +19,15 @@ namespace trails::pg {
 namespace {
 
 // Below this the backend works alone: some 5 ms, and a thread takes 0.1 ms to start.
-constexpr double kLeastFlopsForThreads = 2e8;
+constexpr double kLeastOperationsForThreads = 2e8;
+// Operations that take as long as a value that is given out, taken through its scheme, or looked at
+// by a ColumnWork.
+constexpr double kValueOperations = 40;
+constexpr double kQuantisedOperations = 40;
+constexpr double kColumnWorkOperations = 80;
 // Of one piece of work, between two looks for a cancel.
 constexpr double kPieceFlops = 4e8;
 constexpr std::int64_t kLeastPieceRows = 32;
-constexpr std::size_t kBatchBytes = std::size_t{64} << 20;
 
 using Seconds = std::chrono::duration<double>;
 
@@ -81,25 +83,6 @@ void RequireModel(const LoggedRow &logged) {
               "Only the layers of a model can be run again.");
 }
 
-// A checksum tells that bytes are those that were written, not that a model can use them: an id
-// outside its embedding table would be read from elsewhere.
-void CheckIds(const InputBlock &block, const Fields &fields, const std::string &model) {
-  const auto slots = static_cast<std::size_t>(fields.categorical());
-  std::size_t slot = 0;
-  for (const Field &field : fields.fields) {
-    if (field.kind != FieldKind::kCategorical) continue;
-    for (std::size_t at = slot; at < block.ids.size(); at += slots) {
-      const std::int32_t id = block.ids[at];
-      if (id >= field.first_id && id < field.first_id + field.ids) continue;
-      throw Error(ErrorKind::kCorruptData, "logged rows have an id that their model does not know",
-                  fmt::format("It is in rows {} to {} of model \"{}\".", block.first_row + 1,
-                              block.first_row + block.rows, model),
-                  "Drop what was logged of the model, and log it again.");
-    }
-    ++slot;
-  }
-}
-
 void CheckColumns(const Model &model, const LoggedInputs &inputs, const std::string &name) {
   if (inputs.categorical() == model.fields.categorical() &&
       inputs.numeric() == model.fields.numeric()) {
@@ -133,8 +116,17 @@ double LayerRerun::FlopsPerRow(const std::vector<Layer> &layers,
   return std::max(whole, parts);
 }
 
-std::int32_t LayerRerun::ThreadsFor(double flops) noexcept {
-  return flops < kLeastFlopsForThreads ? 1 : EngineThreads();
+std::int32_t LayerRerun::ThreadsFor(double operations) noexcept {
+  return operations < kLeastOperationsForThreads ? 1 : EngineThreads();
+}
+
+double LayerRerun::BatchOperations(const RerunWork &work) noexcept {
+  double operations = work.flops + kValueOperations * static_cast<double>(work.values);
+  for (const std::int64_t values : work.quantised) {
+    operations += kQuantisedOperations * static_cast<double>(values);
+  }
+  const double batches = static_cast<double>(work.blocks) / static_cast<double>(kBatchBlocks);
+  return operations / std::max(batches, 1.0);
 }
 
 LayerRerun::LayerRerun(CatalogSession &catalog, const LoggedRow &logged,
@@ -145,70 +137,126 @@ LayerRerun::LayerRerun(CatalogSession &catalog, const LoggedRow &logged,
       asked_(std::move(layers)),
       choice_(choice),
       model_name_(logged.name),
+      begun_(std::chrono::steady_clock::now()),
       reader_(catalog, logged.dataset, choice.blocks()) {
   CheckColumns(*model_, reader_, model_name_);
   std::vector<std::size_t> indices;
   for (const RerunLayer &layer : asked_) {
     indices.push_back(layer.layer);
-    columns_ += static_cast<std::int64_t>(layer.columns.size());
+    for (std::size_t i = 0; i < layer.columns.size(); ++i) {
+      columns_.push_back(layer.first + static_cast<std::int64_t>(i));
+    }
   }
   flops_per_row_ = FlopsPerRow(pass_->layers(), indices);
-  const std::size_t block_bytes =
-      static_cast<std::size_t>(kBlockRows * std::max<std::int64_t>(columns_, 1)) * sizeof(float);
-  batch_blocks_ = std::clamp<std::size_t>(kBatchBytes / block_bytes, 1, kBatchBlocks);
+  for (const Field &field : model_->fields.fields) {
+    if (field.kind != FieldKind::kCategorical) continue;
+    first_ids_.push_back(field.first_id);
+    ids_.push_back(static_cast<std::uint32_t>(field.ids));
+  }
+  work_.queries = 1;
+  times_.input = SecondsSince(begun_);
 }
 
-std::span<RerunBlock> LayerRerun::Next(std::size_t most, const ColumnWork &each_column) {
-  const std::size_t left = choice_.blocks().size() - next_;
-  const std::size_t count = std::min({left, most, batch_blocks_});
-  blocks_.clear();
-  if (count == 0) return {};
-  ReadInputs(count);
-  const std::vector<Piece> pieces = Pieces();
-  RunAll(pieces, each_column);
-  next_ += count;
-  return blocks_;
+std::size_t LayerRerun::batch_blocks() const noexcept {
+  const auto blocks = std::max<std::int64_t>(std::ssize(choice_.blocks()), 1);
+  const auto most = static_cast<std::int64_t>(kBatchBlocks);
+  const RerunWork batch = WorkOf(choice_.rows() * std::min(blocks, most) / blocks);
+  return ThreadsFor(BatchOperations(batch)) == 1 ? 1 : kBatchBlocks;
 }
 
-void LayerRerun::ReadInputs(std::size_t count) {
-  const auto categorical = static_cast<std::size_t>(reader_.categorical());
-  const auto numeric = static_cast<std::size_t>(reader_.numeric());
-  inputs_.resize(std::max(inputs_.size(), count));
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    reader_.Read(next_ + i, &read_);
-    CheckIds(read_, model_->fields, model_name_);
-    input_seconds_ += SecondsSince(start);
-    ++work_.blocks;
-    RerunBlock block;
-    block.index = next_ + i;
-    block.first_row = choice_.first_row(block.index);
-    block.rows = choice_.RowsOf(block.index);
-    block.values.resize(block.rows.size() * static_cast<std::size_t>(columns_));
-    Input &input = inputs_[i];
-    input.ids.resize(block.rows.size() * categorical);
-    input.values.resize(block.rows.size() * numeric);
-    input.labels.resize(block.rows.size());
-    for (std::size_t row = 0; row < block.rows.size(); ++row) {
-      const auto from = static_cast<std::size_t>(block.rows[row]);
-      std::copy_n(read_.ids.data() + from * categorical, categorical,
-                  input.ids.data() + row * categorical);
-      std::copy_n(read_.values.data() + from * numeric, numeric,
-                  input.values.data() + row * numeric);
-      input.labels[row] = read_.labels[from];
+void LayerRerun::Run(std::span<const ValueBlock> blocks, const ColumnWork &each_column) {
+  ReadInputs(blocks);
+  std::vector<Piece> pieces = Pieces(blocks);
+  std::int64_t rows = 0;
+  for (const ValueBlock &block : blocks) rows += std::ssize(block.rows);
+  RerunWork work = WorkOf(rows);
+  work.blocks = std::ssize(blocks);
+  for (const ValueBlock &block : blocks) {
+    work.inputs += choice_.block_rows(block.index) * InputColumns(*model_);
+  }
+  double operations = BatchOperations(work);
+  if (each_column != nullptr) {
+    operations += kColumnWorkOperations * static_cast<double>(work.values);
+  }
+  if (operations < kLeastOperationsForThreads) {
+    for (Piece &piece : pieces) RunPiece(blocks[piece.block], pass_.get(), &piece);
+    for (const std::int64_t column : columns_) {
+      if (each_column == nullptr) break;
+      each_column(column, blocks);
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
-    blocks_.push_back(std::move(block));
+  } else {
+    const std::int32_t threads = ThreadsFor(operations);
+    RunEngine([&](const std::stop_token &stop) {
+      PassPool passes(*pass_);
+      ParallelFor(std::ssize(pieces), threads, stop, [&](std::int64_t i) {
+        Piece &piece = pieces[static_cast<std::size_t>(i)];
+        auto pass = passes.Take();
+        RunPiece(blocks[piece.block], pass.get(), &piece);
+        passes.Give(std::move(pass));
+      });
+      if (each_column == nullptr) return;
+      ParallelFor(std::ssize(columns_), threads, stop, [&](std::int64_t i) {
+        each_column(columns_[static_cast<std::size_t>(i)], blocks);
+      });
+    });
+  }
+  work_.Add(work);
+  for (const Piece &piece : pieces) times_.Add(piece.times);
+}
+
+RerunWork LayerRerun::WorkOf(std::int64_t rows) const noexcept {
+  RerunWork work;
+  work.flops = flops_per_row_ * static_cast<double>(rows);
+  work.values = rows * std::ssize(columns_);
+  for (const RerunLayer &layer : asked_) {
+    if (layer.quantisers.empty()) continue;
+    const auto scheme = static_cast<std::size_t>(layer.quantisers.front()->kind());
+    work.quantised[scheme] += rows * std::ssize(layer.columns);
+  }
+  return work;
+}
+
+void LayerRerun::ReadInputs(std::span<const ValueBlock> blocks) {
+  inputs_.resize(std::max(inputs_.size(), blocks.size()));
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    reader_.Read(blocks[i].index, blocks[i].rows, &inputs_[i]);
+    CheckIds(inputs_[i], choice_.block_rows(blocks[i].index));
+    times_.input += SecondsSince(start);
     CallPg([] { CHECK_FOR_INTERRUPTS(); });
   }
 }
 
-std::vector<LayerRerun::Piece> LayerRerun::Pieces() const {
+// A checksum tells that bytes are those that were written, not that a model can use them: an id
+// outside its embedding table would be read from elsewhere.
+void LayerRerun::CheckIds(const InputBlock &block, std::int64_t block_rows) const {
+  const std::size_t slots = ids_.size();
+  bool are_known = true;
+  for (std::size_t at = 0; at < block.ids.size(); at += slots) {
+    const std::int32_t *const row = block.ids.data() + at;
+    bool is_known = true;  // of all slots, without a branch for each
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+      const auto id =
+          static_cast<std::uint32_t>(row[slot]) - static_cast<std::uint32_t>(first_ids_[slot]);
+      is_known &= id < ids_[slot];
+    }
+    are_known &= is_known;
+  }
+  if (are_known) return;
+  throw Error(ErrorKind::kCorruptData, "logged rows have an id that their model does not know",
+              fmt::format("It is in rows {} to {} of model \"{}\".", block.first_row + 1,
+                          block.first_row + block_rows, model_name_),
+              "Drop what was logged of the model, and log it again.");
+}
+
+std::vector<LayerRerun::Piece> LayerRerun::Pieces(std::span<const ValueBlock> blocks) const {
   const auto piece_rows = static_cast<std::int64_t>(
       std::clamp(kPieceFlops / std::max(flops_per_row_, 1.0), double{kLeastPieceRows},
                  static_cast<double>(kBlockRows)));
   std::vector<Piece> pieces;
-  for (std::size_t block = 0; block < blocks_.size(); ++block) {
-    const auto rows = static_cast<std::int64_t>(blocks_[block].rows.size());
+  for (std::size_t block = 0; block < blocks.size(); ++block) {
+    const auto rows = std::ssize(blocks[block].rows);
     for (std::int64_t first = 0; first < rows; first += piece_rows) {
       pieces.push_back({block, first, std::min(piece_rows, rows - first)});
     }
@@ -216,61 +264,37 @@ std::vector<LayerRerun::Piece> LayerRerun::Pieces() const {
   return pieces;
 }
 
-void LayerRerun::RunPiece(const Piece &piece, LayerPass *pass) {
-  const Input &input = inputs_[piece.block];
-  RerunBlock &block = blocks_[piece.block];
-  const auto rows = static_cast<std::int64_t>(block.rows.size());
+void LayerRerun::RunPiece(const ValueBlock &block, LayerPass *pass, Piece *piece) {
+  const InputBlock &input = inputs_[piece->block];
+  const auto rows = std::ssize(block.rows);
+  const auto start = std::chrono::steady_clock::now();
   LayerInput given;
-  given.ids = input.ids.data() + piece.first * reader_.categorical();
-  given.values = input.values.data() + piece.first * reader_.numeric();
-  given.labels = input.labels.data() + piece.first;
-  given.rows = piece.rows;
+  given.ids = input.ids.data() + piece->first * reader_.categorical();
+  given.values = input.values.data() + piece->first * reader_.numeric();
+  given.labels = input.labels.data() + piece->first;
+  given.rows = piece->rows;
   std::vector<LayerRequest> requests;
-  std::int64_t column = 0;
   for (const RerunLayer &layer : asked_) {
     LayerRequest request;
     request.layer = layer.layer;
     request.columns = layer.columns;
-    request.out = block.values.data() + column * rows + piece.first;
+    request.out = block.values + layer.first * rows + piece->first;
     request.column_stride = rows;
     requests.push_back(request);
-    column += static_cast<std::int64_t>(layer.columns.size());
   }
   pass->Run(given, requests);
-}
-
-void LayerRerun::RunAll(const std::vector<Piece> &pieces, const ColumnWork &each_column) {
-  double flops = 0;
-  for (const Piece &piece : pieces) flops += flops_per_row_ * static_cast<double>(piece.rows);
-  for (const Piece &piece : pieces) work_.values += piece.rows * columns_;
-  work_.flops += flops;
-  const std::span<RerunBlock> blocks(blocks_);
-  const std::int32_t threads = ThreadsFor(flops);
-  if (flops < kLeastFlopsForThreads) {
-    const auto start = std::chrono::steady_clock::now();
-    for (const Piece &piece : pieces) RunPiece(piece, pass_.get());
-    pass_seconds_ += SecondsSince(start);
-    if (each_column == nullptr) return;
-    for (std::int64_t column = 0; column < columns_; ++column) {
-      each_column(column, blocks);
-      CallPg([] { CHECK_FOR_INTERRUPTS(); });
+  piece->times.pass = SecondsSince(start);
+  for (const RerunLayer &layer : asked_) {
+    if (layer.quantisers.empty()) continue;
+    const auto begun = std::chrono::steady_clock::now();
+    std::int64_t column = layer.first;
+    for (const Quantiser *const quantiser : layer.quantisers) {
+      quantiser->RoundTrip(block.column(column++).subspan(static_cast<std::size_t>(piece->first),
+                                                          static_cast<std::size_t>(piece->rows)));
     }
-    return;
+    piece->times.quantised[static_cast<std::size_t>(layer.quantisers.front()->kind())] +=
+        SecondsSince(begun);
   }
-  std::atomic<double> pass_seconds{0};
-  RunEngine([&](const std::stop_token &stop) {
-    PassPool passes(*pass_);
-    ParallelFor(static_cast<std::int64_t>(pieces.size()), threads, stop, [&](std::int64_t i) {
-      const auto start = std::chrono::steady_clock::now();
-      auto pass = passes.Take();
-      RunPiece(pieces[static_cast<std::size_t>(i)], pass.get());
-      passes.Give(std::move(pass));
-      pass_seconds.fetch_add(SecondsSince(start), std::memory_order_relaxed);
-    });
-    if (each_column == nullptr) return;
-    ParallelFor(columns_, threads, stop, [&](std::int64_t column) { each_column(column, blocks); });
-  });
-  pass_seconds_ += pass_seconds.load();
 }
 
 }  // namespace trails::pg

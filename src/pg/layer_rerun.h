@@ -6,13 +6,17 @@
 // May touch: src/core, include/trails, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "core/intermediates/block_batch.h"
 #include "core/intermediates/layer_pass.h"
+#include "core/intermediates/quantiser.h"
 #include "core/intermediates/read_or_rerun.h"
 #include "core/intermediates/row_choice.h"
 #include "pg/intermediate_catalog.h"
@@ -24,23 +28,13 @@ namespace trails::pg {
 struct RerunLayer {
   std::size_t layer = 0;  // into LayersOf(model)
   std::vector<std::int32_t> columns;
-};
-
-// The values of one block. Columns: those of the layers asked for, one layer after the other.
-struct RerunBlock {
-  std::size_t index = 0;           // into RowChoice::blocks()
-  std::int64_t first_row = 0;      // position of the block's first row, chosen or not
-  std::vector<std::int32_t> rows;  // chosen ones, positions within the block
-  std::vector<float> values;       // [columns, rows]
-
-  std::span<float> column(std::int64_t i) {
-    return {values.data() + i * static_cast<std::int64_t>(rows.size()), rows.size()};
-  }
+  std::int64_t first = 0;  // column of a ValueBlock that the first of them is; the others follow
+  std::vector<const Quantiser *> quantisers;  // [columns], whose scheme they go through; or none
 };
 
 // Called once for each column and batch, on any thread and at the same time for several columns:
-// must not call PostgreSQL.
-using ColumnWork = std::function<void(std::int64_t column, std::span<RerunBlock> blocks)>;
+// must not call PostgreSQL. column: of a ValueBlock.
+using ColumnWork = std::function<void(std::int64_t column, std::span<const ValueBlock> blocks)>;
 
 class LayerRerun {
  public:
@@ -51,63 +45,62 @@ class LayerRerun {
   // all networks.
   static double FlopsPerRow(const std::vector<Layer> &layers, std::span<const std::size_t> asked);
 
-  // Threads that so many operations are shared out to: 1 where waking others takes longer.
-  static std::int32_t ThreadsFor(double flops) noexcept;
+  // Threads that so many operations of one batch are shared out to: 1 where waking others takes
+  // longer.
+  static std::int32_t ThreadsFor(double operations) noexcept;
+  // Operations of a batch of that work, values given out and schemes counted as what takes as long.
+  static double BatchOperations(const RerunWork &work) noexcept;
 
-  // `choice` must outlive it. Throws Error(kNotSupported) where `logged` is no model;
-  // Error(kCorruptData) where the logged rows do not fit it; what LoggedInputs throws. Cost: a copy
-  // of the weights, unless the session ran this model lately.
+  // `choice` and quantisers must outlive it. Throws Error(kNotSupported) where `logged` is no
+  // model; Error(kCorruptData) where the logged rows do not fit it; what LoggedInputs throws. Cost:
+  // a copy of the weights, unless the session ran this model lately.
   LayerRerun(CatalogSession &catalog, const LoggedRow &logged, std::shared_ptr<const Model> model,
              std::vector<RerunLayer> layers, const RowChoice &choice);
 
   const std::vector<Layer> &layers() const noexcept { return pass_->layers(); }
 
-  // The next blocks, at most `most` and kBatchBlocks, ascending; none at the end. They are valid
-  // until the next call. `each_column` may be null. Throws Error(kCorruptData) with the block's
-  // name; PgError, also on cancel, within some 10 ms of work.
-  std::span<RerunBlock> Next(std::size_t most, const ColumnWork &each_column);
+  // Blocks of a batch for which it is fastest: as many as share the work out to threads, or one,
+  // which stays in the cache.
+  std::size_t batch_blocks() const noexcept;
 
-  // Blocks that a batch may have so that its values stay within some 64 MB. >= 1.
-  std::size_t batch_blocks() const noexcept { return batch_blocks_; }
+  // Writes the layers' columns of the blocks, at most kBatchBlocks of `choice`. `each_column` may
+  // be null. Throws Error(kCorruptData) with the block's name; PgError, also on cancel, within some
+  // 10 ms of work.
+  void Run(std::span<const ValueBlock> blocks, const ColumnWork &each_column);
 
-  // What was done so far: wall time of reading inputs, time of the passes summed over threads.
+  // What was done so far, and how long it took.
   const RerunWork &work() const noexcept { return work_; }
-  double input_seconds() const noexcept { return input_seconds_; }
-  double pass_seconds() const noexcept { return pass_seconds_; }
+  const RerunTimes &times() const noexcept { return times_; }
 
  private:
-  struct Input {
-    std::vector<std::int32_t> ids;
-    std::vector<float> values;
-    std::vector<double> labels;
-  };
   struct Piece {
     std::size_t block = 0;  // of the batch
     std::int64_t first = 0;
     std::int64_t rows = 0;
+    RerunTimes times = {};
   };
 
-  void ReadInputs(std::size_t count);
-  std::vector<Piece> Pieces() const;
-  void RunPiece(const Piece &piece, LayerPass *pass);
-  void RunAll(const std::vector<Piece> &pieces, const ColumnWork &each_column);
+  void ReadInputs(std::span<const ValueBlock> blocks);
+  std::vector<Piece> Pieces(std::span<const ValueBlock> blocks) const;
+  void RunPiece(const ValueBlock &block, LayerPass *pass, Piece *piece);
+  // Of the pass and the schemes.
+  RerunWork WorkOf(std::int64_t rows) const noexcept;
+  void CheckIds(const InputBlock &block, std::int64_t block_rows) const;
 
   std::shared_ptr<const Model> model_;
   std::shared_ptr<LayerPass> pass_;
   std::vector<RerunLayer> asked_;
-  std::int64_t columns_ = 0;
+  std::vector<std::int64_t> columns_;  // of a ValueBlock, that it writes
   double flops_per_row_ = 0;
   const RowChoice &choice_;
-  std::string model_name_;  // for messages
+  std::string model_name_;               // for messages
+  std::vector<std::int32_t> first_ids_;  // [categorical]
+  std::vector<std::uint32_t> ids_;       // [categorical], how many
+  std::chrono::steady_clock::time_point begun_;
   LoggedInputs reader_;
-  std::size_t batch_blocks_ = 1;
-  std::size_t next_ = 0;  // into choice_.blocks()
-  InputBlock read_;
-  std::vector<Input> inputs_;       // [blocks of the batch]
-  std::vector<RerunBlock> blocks_;  // of the batch
+  std::vector<InputBlock> inputs_;  // [blocks of the batch]
   RerunWork work_;
-  double input_seconds_ = 0;
-  double pass_seconds_ = 0;
+  RerunTimes times_;
 };
 
 }  // namespace trails::pg

@@ -30,13 +30,35 @@ void Append(Number number, std::string *to) {
   to->append(reinterpret_cast<const char *>(&number), sizeof(number));
 }
 
-// Spreads a column over rows of `stride` numbers.
 template <typename Number>
-void Spread(const std::string &elements, std::size_t stride, Number *first) {
-  const std::size_t rows = elements.size() / sizeof(Number);
-  for (std::size_t row = 0; row < rows; ++row) {
-    std::memcpy(first + row * stride, elements.data() + row * sizeof(Number), sizeof(Number));
+Number ElementAt(const std::string &elements, std::size_t row) {
+  Number number;
+  std::memcpy(&number, elements.data() + row * sizeof(Number), sizeof(Number));
+  return number;
+}
+
+// Turns columns into rows: to [rows.size(), columns.size()]. A few rows at a time, so that what is
+// written stays in the first-level cache.
+template <typename Number>
+void Spread(std::span<const std::string> columns, std::span<const std::int32_t> rows, Number *to) {
+  constexpr std::size_t kTileRows = 16;
+  for (std::size_t first = 0; first < rows.size(); first += kTileRows) {
+    const auto tile = rows.subspan(first, std::min(kTileRows, rows.size() - first));
+    for (std::size_t column = 0; column < columns.size(); ++column) {
+      Number *out = to + first * columns.size() + column;
+      for (const std::int32_t row : tile) {
+        *out = ElementAt<Number>(columns[column], static_cast<std::size_t>(row));
+        out += columns.size();
+      }
+    }
   }
+}
+
+template <typename Number>
+std::vector<Number> Numbers(const std::string &elements) {
+  std::vector<Number> numbers(elements.size() / sizeof(Number));
+  std::memcpy(numbers.data(), elements.data(), numbers.size() * sizeof(Number));
+  return numbers;
 }
 
 }  // namespace
@@ -113,22 +135,20 @@ void LoggedInputs::Begin(std::size_t index, InputBlock *block) const {
   block->rows = std::min(kBlockRows, all_rows_ - block->first_row);
 }
 
-std::vector<std::string> LoggedInputs::ReadColumns(std::size_t index, std::int32_t first,
-                                                   std::int32_t count) {
-  std::vector<std::string> elements(static_cast<std::size_t>(count));
+void LoggedInputs::ReadColumns(std::size_t index, std::int32_t first, std::int32_t count) {
+  elements_.resize(static_cast<std::size_t>(count));
   std::size_t done = 0;
-  while (done < elements.size()) {
+  while (done < elements_.size()) {
     const std::int32_t column = first + static_cast<std::int32_t>(done);
     const std::int32_t within = column % kPartitionColumns;
     const std::size_t here =
-        std::min(elements.size() - done, static_cast<std::size_t>(kPartitionColumns - within));
+        std::min(elements_.size() - done, static_cast<std::size_t>(kPartitionColumns - within));
     std::vector<std::int32_t> columns(here);
     std::iota(columns.begin(), columns.end(), within);
     groups_[static_cast<std::size_t>(column / kPartitionColumns)].Read(index, columns,
-                                                                       elements.data() + done);
+                                                                       elements_.data() + done);
     done += here;
   }
-  return elements;
 }
 
 void LoggedInputs::CheckBytes(std::size_t index, std::int32_t column, std::size_t bytes,
@@ -141,33 +161,39 @@ void LoggedInputs::CheckBytes(std::size_t index, std::int32_t column, std::size_
 
 void LoggedInputs::Read(std::size_t index, InputBlock *block) {
   Begin(index, block);
-  const auto rows = static_cast<std::size_t>(block->rows);
-  const std::vector<std::string> elements = ReadColumns(index, 0, categorical_ + numeric_ + 1);
-  block->ids.resize(rows * static_cast<std::size_t>(categorical_));
-  block->values.resize(rows * static_cast<std::size_t>(numeric_));
-  block->labels.resize(rows);
-  for (std::int32_t column = 0; column <= categorical_ + numeric_; ++column) {
-    const std::string &bytes = elements[static_cast<std::size_t>(column)];
-    const bool is_label = column == categorical_ + numeric_;
-    CheckBytes(index, column, bytes.size(), rows * (is_label ? sizeof(double) : sizeof(float)));
-    if (is_label) {
-      Spread(bytes, 1, block->labels.data());
-    } else if (column < categorical_) {
-      Spread(bytes, static_cast<std::size_t>(categorical_), block->ids.data() + column);
-    } else {
-      Spread(bytes, static_cast<std::size_t>(numeric_),
-             block->values.data() + (column - categorical_));
-    }
+  std::vector<std::int32_t> all(static_cast<std::size_t>(block->rows));
+  std::iota(all.begin(), all.end(), 0);
+  Read(index, all, block);
+}
+
+void LoggedInputs::Read(std::size_t index, std::span<const std::int32_t> rows, InputBlock *block) {
+  Begin(index, block);
+  const auto stored_rows = static_cast<std::size_t>(block->rows);
+  const auto categorical = static_cast<std::size_t>(categorical_);
+  const auto numeric = static_cast<std::size_t>(numeric_);
+  const std::int32_t label = categorical_ + numeric_;
+  ReadColumns(index, 0, label + 1);
+  for (std::int32_t column = 0; column <= label; ++column) {
+    CheckBytes(index, column, elements_[static_cast<std::size_t>(column)].size(),
+               stored_rows * (column == label ? sizeof(double) : sizeof(float)));
   }
+  block->rows = std::ssize(rows);
+  block->ids.resize(rows.size() * categorical);
+  block->values.resize(rows.size() * numeric);
+  block->labels.resize(rows.size());
+  const std::span<const std::string> columns(elements_);
+  Spread(columns.first(categorical), rows, block->ids.data());
+  Spread(columns.subspan(categorical, numeric), rows, block->values.data());
+  Spread(columns.subspan(categorical + numeric, 1), rows, block->labels.data());
 }
 
 void LoggedInputs::ReadLabels(std::size_t index, InputBlock *block) {
   Begin(index, block);
   const std::int32_t column = categorical_ + numeric_;
-  const std::vector<std::string> elements = ReadColumns(index, column, 1);
-  block->labels.resize(static_cast<std::size_t>(block->rows));
-  CheckBytes(index, column, elements[0].size(), block->labels.size() * sizeof(double));
-  Spread(elements[0], 1, block->labels.data());
+  ReadColumns(index, column, 1);
+  CheckBytes(index, column, elements_[0].size(),
+             static_cast<std::size_t>(block->rows) * sizeof(double));
+  block->labels = Numbers<double>(elements_[0]);
 }
 
 void LoggedInputs::ReadKeys(std::size_t index, InputBlock *block) {
@@ -175,11 +201,10 @@ void LoggedInputs::ReadKeys(std::size_t index, InputBlock *block) {
   block->keys.assign(static_cast<std::size_t>(block->rows), std::nullopt);
   if (!has_key_) return;
   const std::int32_t column = categorical_ + numeric_ + 1;
-  const std::vector<std::string> elements = ReadColumns(index, column, 2);
-  std::vector<std::uint64_t> ends(block->keys.size());
-  CheckBytes(index, column, elements[0].size(), ends.size() * sizeof(std::uint64_t));
-  Spread(elements[0], 1, ends.data());
-  const std::string &text = elements[1];
+  ReadColumns(index, column, 2);
+  CheckBytes(index, column, elements_[0].size(), block->keys.size() * sizeof(std::uint64_t));
+  const auto ends = Numbers<std::uint64_t>(elements_[0]);
+  const std::string &text = elements_[1];
   std::size_t start = 0;
   for (std::size_t row = 0; row < ends.size(); ++row) {
     const std::uint64_t end = ends[row] & ~kNullKey;

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,9 +54,9 @@ class InputWriter {
   WrittenGroup written_;
 };
 
-// One row block of logged rows.
+// Rows of one block of logged rows.
 struct InputBlock {
-  std::int64_t first_row = 0;  // position of its first row
+  std::int64_t first_row = 0;  // position of the block's first row
   std::int64_t rows = 0;
   std::vector<std::int32_t> ids;                 // [rows, categorical]
   std::vector<float> values;                     // [rows, numeric]
@@ -78,6 +79,8 @@ class LoggedInputs {
   // Ids, values and labels of blocks[index]; keys are left alone. Throws Error(kCorruptData) with
   // the block's name; PgError. Cost: some 50 us for 40 columns.
   void Read(std::size_t index, InputBlock *block);
+  // The same of some of its rows, positions within the block, ascending.
+  void Read(std::size_t index, std::span<const std::int32_t> rows, InputBlock *block);
   // Labels alone.
   void ReadLabels(std::size_t index, InputBlock *block);
   // Keys alone; all NULL where none were logged.
@@ -89,8 +92,8 @@ class LoggedInputs {
 
  private:
   void Begin(std::size_t index, InputBlock *block) const;
-  // Elements of columns first .. first + count - 1 of the block. [count]
-  std::vector<std::string> ReadColumns(std::size_t index, std::int32_t first, std::int32_t count);
+  // Reads columns first .. first + count - 1 of the block. elements_ [count]
+  void ReadColumns(std::size_t index, std::int32_t first, std::int32_t count);
   void CheckBytes(std::size_t index, std::int32_t column, std::size_t bytes,
                   std::size_t expected) const;
 
@@ -101,6 +104,7 @@ class LoggedInputs {
   bool has_key_;
   std::vector<std::int32_t> blocks_;
   std::vector<GroupReader> groups_;
+  std::vector<std::string> elements_;  // of the columns read last
 };
 
 }  // namespace trails::pg

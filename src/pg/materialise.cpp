@@ -62,9 +62,9 @@ class Observation {
   }
 
   // Blocks come whole.
-  void Look(std::int64_t column, std::span<RerunBlock> blocks) {
+  void Look(std::int64_t column, std::span<const ValueBlock> blocks) {
     Observed &observed = columns_[static_cast<std::size_t>(column)];
-    for (RerunBlock &block : blocks) {
+    for (const ValueBlock &block : blocks) {
       const std::span<const float> values = block.column(column);
       observed.statistics.Add(block.first_row, values);
       if (observed.sample.empty()) continue;
@@ -143,7 +143,7 @@ std::vector<GroupInWork> ChooseGroups(CatalogSession &catalog, double gamma,
     snapshot->Renew();
     const std::vector<std::int32_t> stored =
         StoredFirstColumns(catalog, Shelf::kCache, row.intermediate_id);
-    RerunLayer rerun{layer.layer, {}};
+    RerunLayer rerun{layer.layer, {}, columns, {}};
     for (const std::int32_t first : layer.groups) {
       GroupInWork work;
       work.group = {row.intermediate_id, first,
@@ -171,7 +171,7 @@ std::vector<GroupInWork> ChooseGroups(CatalogSession &catalog, double gamma,
 }
 
 // Encodes one column of a batch. On any thread.
-void EncodeColumn(std::int64_t column, std::span<RerunBlock> blocks,
+void EncodeColumn(std::int64_t column, std::span<const ValueBlock> blocks,
                   std::vector<GroupInWork> *groups) {
   const auto after = std::ranges::upper_bound(*groups, column, {}, &GroupInWork::first);
   GroupInWork &group = *std::prev(after);
@@ -186,7 +186,7 @@ void EncodeColumn(std::int64_t column, std::span<RerunBlock> blocks,
   }
 }
 
-void PutBatch(std::span<RerunBlock> blocks, const std::vector<GroupInWork> &groups,
+void PutBatch(std::span<const ValueBlock> blocks, const std::vector<GroupInWork> &groups,
               GroupWriter *writer) {
   for (const GroupInWork &group : groups) {
     const std::vector<std::int32_t> widths(static_cast<std::size_t>(group.group.columns),
@@ -219,22 +219,24 @@ void FillStatistics(CatalogSession &catalog, const LoggedRow &logged,
                     const std::shared_ptr<const Model> &model, std::vector<LayerToStore> *layers) {
   std::vector<LayerToStore *> missing;
   std::vector<RerunLayer> reruns;
+  std::int64_t columns = 0;
   for (LayerToStore &layer : *layers) {
     layer.statistics = FindStatistics(catalog, layer.intermediate);
     if (layer.statistics != nullptr) continue;
     missing.push_back(&layer);
-    reruns.push_back({layer.layer, AllColumns(0, ColumnsOf(layer.intermediate))});
+    reruns.push_back({layer.layer, AllColumns(0, ColumnsOf(layer.intermediate)), columns, {}});
+    columns += ColumnsOf(layer.intermediate);
   }
   if (missing.empty()) return;
   const RowChoice rows(missing.front()->intermediate.rows, {});
   Observation observation(missing, rows.all_rows());
   LayerRerun rerun(catalog, logged, model, std::move(reruns), rows);
-  const ColumnWork look = [&](std::int64_t column, std::span<RerunBlock> blocks) {
+  const ColumnWork look = [&](std::int64_t column, std::span<const ValueBlock> blocks) {
     observation.Look(column, blocks);
   };
-  while (!rerun.Next(LayerRerun::kBatchBlocks, look).empty()) {
-  }
-  LearnRerun(rerun.work(), rerun.input_seconds(), rerun.pass_seconds());
+  BlockBatch batch(rows, columns, LayerRerun::kBatchBlocks);
+  for (auto blocks = batch.Next(); !blocks.empty(); blocks = batch.Next()) rerun.Run(blocks, look);
+  LearnRerun(rerun.work(), rerun.times());
   observation.Fit();
   for (LayerToStore *const layer : missing) {
     layer->statistics = observation.Take(layer);
@@ -254,20 +256,21 @@ std::int64_t StoreGroups(CatalogSession &catalog, const LoggedRow &logged,
       ChooseGroups(catalog, gamma, layers, &snapshot, &reruns, no_room);
   if (groups.empty()) return 0;
   const RowChoice rows(layers.front().intermediate.rows, {});
+  const GroupInWork &last = groups.back();
+  BlockBatch batch(rows, last.first + last.group.columns, LayerRerun::kBatchBlocks);
   LayerRerun rerun(catalog, logged, model, std::move(reruns), rows);
   for (GroupInWork &group : groups) {
-    group.elements.assign(rerun.batch_blocks(),
+    group.elements.assign(batch.most_blocks(),
                           std::vector<std::string>(static_cast<std::size_t>(group.group.columns)));
   }
-  const ColumnWork encode = [&](std::int64_t column, std::span<RerunBlock> blocks) {
+  const ColumnWork encode = [&](std::int64_t column, std::span<const ValueBlock> blocks) {
     EncodeColumn(column, blocks, &groups);
   };
-  for (;;) {
-    const std::span<RerunBlock> blocks = rerun.Next(rerun.batch_blocks(), encode);
-    if (blocks.empty()) break;
+  for (auto blocks = batch.Next(); !blocks.empty(); blocks = batch.Next()) {
+    rerun.Run(blocks, encode);
     PutBatch(blocks, groups, &writer);
   }
-  LearnRerun(rerun.work(), rerun.input_seconds(), rerun.pass_seconds());
+  LearnRerun(rerun.work(), rerun.times());
   return static_cast<std::int64_t>(groups.size());
 }
 

@@ -15,6 +15,7 @@
 #include "pg/partition_store.h"
 #include "pg/query_count.h"
 #include "pg/settings.h"
+#include "pg/storage_bound.h"
 
 namespace trails::pg {
 
@@ -75,28 +76,44 @@ Fetched FetchedOf(std::span<const std::int32_t> columns, std::int32_t group_colu
   return fetched;
 }
 
+// Rows of the blocks that the query touches.
+std::int64_t TouchedRows(const CheckedQuery &query) {
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; i < query.rows.blocks().size(); ++i) rows += query.rows.block_rows(i);
+  return rows;
+}
+
+// What stored values are codes of; a scheme that keeps none is never read.
+SchemeKind StoredKind(SchemeKind kind) {
+  return kind == SchemeKind::kStats ? SchemeKind::kF32 : kind;
+}
+
 ReadWork WorkOfRead(const CheckedQuery &query, const GroupPlan &group, std::int64_t bytes) {
   const auto blocks = static_cast<std::int64_t>(query.rows.blocks().size());
-  std::int64_t block_rows = 0;
-  for (std::size_t i = 0; i < query.rows.blocks().size(); ++i) {
-    block_rows += query.rows.block_rows(i);
-  }
   const double column_bytes =
       static_cast<double>(bytes) / std::max(query.rows.all_blocks(), 1) / group.group_columns;
   const Fetched fetched = FetchedOf(query.ColumnsOf(group), group.group_columns, column_bytes);
   ReadWork work;
+  work.queries = 1;
   work.slices = blocks * fetched.slices;
   work.bytes =
       static_cast<std::int64_t>(static_cast<double>(blocks * fetched.columns) * column_bytes);
-  work.values = block_rows * group.columns;
+  work.values = TouchedRows(query) * group.columns;
+  work.scheme = StoredKind(query.query.intermediate.scheme.kind);
   return work;
 }
 
 RerunWork WorkOfRerun(const CheckedQuery &query, const GroupPlan &group) {
   RerunWork work;
+  work.queries = 1;
   work.blocks = static_cast<std::int64_t>(query.rows.blocks().size());
+  work.inputs = TouchedRows(query) * query.input_columns;
   work.flops = query.flops_per_row * static_cast<double>(query.rows.rows());
   work.values = query.rows.rows() * group.columns;
+  if (query.is_quantised()) {
+    work.quantised[static_cast<std::size_t>(StoredKind(query.query.intermediate.scheme.kind))] =
+        work.values;
+  }
   return work;
 }
 
@@ -170,6 +187,7 @@ const Obstacle *WhyNotRead(const CheckedQuery &query, const GroupPlan &group) {
 void ChooseForeign(const CheckedQuery &query, GroupPlan *group) {
   group->rerun_seconds = kImpossible;
   group->gamma = kImpossible;
+  group->materialise_reason = "all of a foreign model is stored";
   if (const Obstacle *const obstacle = WhyNotRead(query, *group)) {
     ThrowNotRead(query, *group, *obstacle);
   }
@@ -186,70 +204,115 @@ void ChooseForeign(const CheckedQuery &query, GroupPlan *group) {
       query.query.strategy == Strategy::kRead ? "asked for" : "a foreign model cannot be run again";
 }
 
-void Choose(const CheckedQuery &query, GroupPlan *group) {
+void ChooseForced(const CheckedQuery &query, GroupPlan *group) {
   const Obstacle *const obstacle = WhyNotRead(query, *group);
-  if (obstacle != nullptr) group->read_seconds = kImpossible;
-  if (query.query.strategy == Strategy::kRead) {
-    if (obstacle != nullptr) ThrowNotRead(query, *group, *obstacle);
-    group->strategy = Strategy::kRead;
-    group->reason = "asked for";
-  } else if (query.query.strategy == Strategy::kRerun) {
-    group->strategy = Strategy::kRerun;
-    group->reason = "asked for";
-  } else if (obstacle != nullptr) {
-    group->strategy = Strategy::kRerun;
-    group->reason = obstacle->reason;
-  } else if (group->read_seconds <= group->rerun_seconds) {
-    group->strategy = Strategy::kRead;
-    group->reason = "stored, reading is faster";
-  } else {
-    group->strategy = Strategy::kRerun;
-    group->reason = "stored, running the model is faster";
+  if (query.query.strategy == Strategy::kRead && obstacle != nullptr) {
+    ThrowNotRead(query, *group, *obstacle);
+  }
+  group->strategy = query.query.strategy;
+  group->reason = "asked for";
+}
+
+// Groups that could be read, with what their values add to a run of the model.
+struct Readable {
+  GroupPlan *group;
+  double more = 0;
+};
+
+double Milder(const Readable &one) {
+  return std::min(one.more, one.group->read_seconds);
+}
+
+// The model is run once for all groups, each of which then costs but its values.
+void ChooseTogether(const CostRates &rates, CheckedQuery *query) {
+  RerunWork all;
+  std::vector<Readable> readable;
+  bool is_run = false;
+  for (GroupPlan &group : query->groups) {
+    const Obstacle *const obstacle = WhyNotRead(*query, group);
+    if (all.queries == 0) all = group.rerun;
+    if (obstacle == nullptr) {
+      readable.push_back({&group});
+      continue;
+    }
+    group.strategy = Strategy::kRerun;
+    group.reason = obstacle->reason;
+    // What is stored first is planned anew.
+    is_run = is_run || !group.materialise;
+  }
+  RerunWork values;
+  for (const GroupPlan &group : query->groups) {
+    values.values += group.rerun.values;
+    for (std::size_t i = 0; i < kValueSchemes; ++i) values.quantised[i] += group.rerun.quantised[i];
+  }
+  all.values = values.values;
+  all.quantised = values.quantised;
+  const std::int32_t threads = LayerRerun::ThreadsFor(LayerRerun::BatchOperations(all));
+  double with_run = rates.Seconds(all, threads) - rates.Seconds(values, threads);
+  double without = 0;
+  for (Readable &one : readable) {
+    RerunWork more;
+    more.values = one.group->rerun.values;
+    more.quantised = one.group->rerun.quantised;
+    one.more = rates.Seconds(more, threads);
+    with_run += Milder(one);
+    without += one.group->read_seconds;
+  }
+  for (const Readable &one : readable) {
+    GroupPlan &group = *one.group;
+    const bool reads = is_run || with_run < without ? group.read_seconds <= one.more : true;
+    group.strategy = reads ? Strategy::kRead : Strategy::kRerun;
+    group.reason = reads ? "stored, reading is faster"
+                   : group.rerun_seconds < group.read_seconds
+                       ? "stored, running the model is faster"
+                       : "stored, but the model is run for other columns";
   }
 }
 
-// n_query, gamma, and whether to store the group.
+// What keeps a query from storing anything, however often it is asked; or null.
+const char *WhyNotKept(const CheckedQuery &query) {
+  const SchemeKind kind = query.query.intermediate.scheme.kind;
+  if (kind == SchemeKind::kStats) return "its scheme keeps statistics only";
+  if (query.query.strategy != Strategy::kAuto) return "only strategy auto stores";
+  if (query.query.precision == Precision::kExact && query.is_lossy()) {
+    return "exact values are not kept by its scheme";
+  }
+  return nullptr;
+}
+
+// n_query, gamma, and whether to store the group. stored: null where it is not. planned_bytes: of
+// groups of the query that are to be stored before it.
 void Weigh(CatalogSession &catalog, const CheckedQuery &query, const StoredGroup *stored,
-           double part_read, GroupPlan *group) {
+           std::int64_t planned_bytes, GroupPlan *group) {
+  const CostRates &rates = CurrentRates(catalog);
   const IntermediateRow &intermediate = query.query.intermediate;
   const GroupKey key{intermediate.intermediate_id, group->first_column};
   group->queries = CountedQueries(catalog, key);
+  const char *const obstacle = WhyNotKept(query);
+  group->materialise_reason = stored != nullptr     ? "stored already"
+                              : obstacle != nullptr ? obstacle
+                                                    : "";
   if (intermediate.scheme.kind == SchemeKind::kStats) return;
   const std::int64_t code_bytes =
       CodeBytes(intermediate.scheme, intermediate.rows, group->group_columns);
   const std::int64_t bytes = stored == nullptr ? code_bytes : stored->bytes;
-  const WholeGroup whole = CostOfWhole(
-      CurrentRates(catalog), {intermediate.rows, query.flops_per_row}, group->group_columns, bytes);
+  const WholeGroup whole =
+      CostOfWhole(rates, {intermediate.rows, query.flops_per_row}, group->group_columns, bytes,
+                  StoredKind(query.query.intermediate.scheme.kind), query.input_columns);
   const bool may_use_store = query.query.strategy != Strategy::kRerun &&
                              (query.query.precision == Precision::kStored || !query.is_lossy());
   if (may_use_store) {
-    group->counts =
-        CountOf(group->rerun_seconds, part_read, whole.rerun_seconds, whole.read_seconds);
+    group->counts = CountOf(group->rerun_seconds, rates.Seconds(group->read), whole.rerun_seconds,
+                            whole.read_seconds);
   }
   group->gamma =
       Gamma(whole.rerun_seconds, whole.read_seconds, group->queries + group->counts,
             stored == nullptr ? static_cast<double>(code_bytes) : stored->amortised_bytes);
-  const bool is_worth_it =
-      GammaMin() == 0 || (whole.rerun_seconds >= whole.read_seconds && group->gamma >= GammaMin());
-  group->materialise = stored == nullptr && query.query.strategy == Strategy::kAuto &&
-                       may_use_store && is_worth_it && MayKeep();
-}
-
-// The model is run anyway where one group needs it; then another one costs but its values.
-void ShareRerun(const CostRates &rates, CheckedQuery *query) {
-  if (query->query.strategy != Strategy::kAuto) return;
-  const bool is_run = std::ranges::any_of(query->groups, [](const GroupPlan &group) {
-    return group.strategy == Strategy::kRerun && !group.materialise;
-  });
-  if (!is_run) return;
-  for (GroupPlan &group : query->groups) {
-    if (group.strategy != Strategy::kRead) continue;
-    RerunWork more;
-    more.values = group.rerun.values;
-    if (rates.Seconds(more) >= group.read_seconds) continue;
-    group.strategy = Strategy::kRerun;
-    group.reason = "stored, but the model is run for other columns";
-  }
+  if (stored != nullptr || obstacle != nullptr) return;
+  const Keeping keeping = DecideKeeping(catalog, *group, whole.rerun_seconds >= whole.read_seconds,
+                                        planned_bytes + code_bytes);
+  group->materialise = keeping.keeps;
+  group->materialise_reason = keeping.reason;
 }
 
 }  // namespace
@@ -264,6 +327,7 @@ CheckedQuery::CheckedQuery(const IntermediateQuery &asked, std::shared_ptr<const
   const std::vector<Layer> layers = LayersOf(*model);
   layer = FindLayer(layers, asked.intermediate.layer);
   flops_per_row = layers[layer].flops_per_row;
+  input_columns = InputColumns(*model);
 }
 
 std::vector<std::int32_t> CheckedQuery::ColumnsOf(const GroupPlan &group) const {
@@ -284,24 +348,40 @@ std::int64_t CodeBytes(const Scheme &scheme, std::int64_t rows, std::int32_t col
 }
 
 double RerunSeconds(const CostRates &rates, const RerunWork &work) {
-  RerunWork by_the_clock = work;
-  const std::int32_t threads = LayerRerun::ThreadsFor(work.flops);
-  by_the_clock.flops /= threads;
-  by_the_clock.values /= threads;
-  return rates.Seconds(by_the_clock);
+  return rates.Seconds(work, LayerRerun::ThreadsFor(LayerRerun::BatchOperations(work)));
+}
+
+Keeping DecideKeeping(CatalogSession &catalog, const GroupPlan &plan, bool saves,
+                      std::int64_t bytes) {
+  const bool is_asked_for = GammaMin() == 0;
+  if (!is_asked_for && !saves) return {false, "reading it would save nothing"};
+  if (!is_asked_for && plan.gamma < GammaMin()) return {false, "gamma is below trails.gamma_min"};
+  if (!MayWrite()) return {false, "the transaction only reads"};
+  if (!MayKeep()) return {false, "the isolation level is not read committed"};
+  if (!HasRoom(catalog, plan.gamma, bytes)) {
+    return {false, "trails.intermediate_max_bytes leaves no room"};
+  }
+  return {true, is_asked_for ? "trails.gamma_min is 0" : "gamma is at least trails.gamma_min"};
 }
 
 WholeGroup CostOfWhole(const CostRates &rates, const GroupCost &cost, std::int32_t columns,
-                       std::int64_t bytes) {
+                       std::int64_t bytes, SchemeKind scheme, std::int64_t input_columns) {
   const std::int64_t blocks = (cost.rows + kBlockRows - 1) / kBlockRows;
   ReadWork read;
+  read.queries = 1;
   read.slices = blocks;
   read.bytes = bytes;
   read.values = cost.rows * columns;
+  read.scheme = StoredKind(scheme);
   RerunWork rerun;
+  rerun.queries = 1;
   rerun.blocks = blocks;
+  rerun.inputs = cost.rows * input_columns;
   rerun.flops = cost.flops_per_row * static_cast<double>(cost.rows);
   rerun.values = cost.rows * columns;
+  if (read.scheme != SchemeKind::kF32) {
+    rerun.quantised[static_cast<std::size_t>(read.scheme)] = rerun.values;
+  }
   return {rates.Seconds(read), RerunSeconds(rates, rerun)};
 }
 
@@ -309,6 +389,7 @@ void PlanGroups(CatalogSession &catalog, CheckedQuery *query) {
   const IntermediateRow &intermediate = query->query.intermediate;
   const CostRates &rates = CurrentRates(catalog);
   const std::vector<StoredGroup> stored = KnownGroups(catalog, intermediate);
+  std::int64_t planned_bytes = 0;
   query->groups.clear();
   for (auto column = query->columns.begin(); column != query->columns.end();) {
     GroupPlan group;
@@ -326,19 +407,22 @@ void PlanGroups(CatalogSession &catalog, CheckedQuery *query) {
                      : CodeBytes(intermediate.scheme, intermediate.rows, group.group_columns);
     group.read = WorkOfRead(*query, group, bytes);
     group.rerun = WorkOfRerun(*query, group);
-    const double part_read = rates.Seconds(group.read);
-    group.read_seconds = part_read;
+    group.read_seconds =
+        WhyNotRead(*query, group) == nullptr ? rates.Seconds(group.read) : kImpossible;
     group.rerun_seconds = RerunSeconds(rates, group.rerun);
     if (intermediate.is_foreign) {
       if (!group.stored) RequireIntermediate(catalog, intermediate.intermediate_id);
       ChooseForeign(*query, &group);
     } else {
-      Choose(*query, &group);
-      Weigh(catalog, *query, group.stored ? &*found : nullptr, part_read, &group);
+      if (query->query.strategy != Strategy::kAuto) ChooseForced(*query, &group);
+      Weigh(catalog, *query, group.stored ? &*found : nullptr, planned_bytes, &group);
+      if (group.materialise) planned_bytes += bytes;
     }
     query->groups.push_back(std::move(group));
   }
-  ShareRerun(rates, query);
+  if (!intermediate.is_foreign && query->query.strategy == Strategy::kAuto) {
+    ChooseTogether(rates, query);
+  }
 }
 
 }  // namespace trails::pg

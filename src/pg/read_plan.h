@@ -23,6 +23,7 @@ struct CheckedQuery {
   std::shared_ptr<const Model> model;  // null: a foreign layer
   std::size_t layer = 0;               // into LayersOf(*model)
   double flops_per_row = 0;
+  std::int64_t input_columns = 0;     // values of a logged row
   std::int32_t all_columns = 0;       // of the stored shape
   std::vector<std::int32_t> columns;  // asked for, ascending
   RowChoice rows;
@@ -45,16 +46,27 @@ CheckedQuery CheckQuery(const IntermediateQuery &query);
 // Fills the groups. Throws as PlanQuery.
 void PlanGroups(CatalogSession &catalog, CheckedQuery *query);
 
-// What a RERUN takes by the wall clock: operations are shared out to threads.
+// What a RERUN takes by the wall clock: passes and schemes are shared out to threads.
 double RerunSeconds(const CostRates &rates, const RerunWork &work);
+
+// Whether asking for a group that is not stored stores it, and why, or why not.
+struct Keeping {
+  bool keeps = false;
+  const char *reason = "";
+};
+// plan: with its gamma. saves: a whole READ takes less than a RERUN. bytes: that it would take,
+// with what the query stores before. Throws and costs as HasRoom.
+Keeping DecideKeeping(CatalogSession &catalog, const GroupPlan &plan, bool saves,
+                      std::int64_t bytes);
 
 // All rows of a group: what READ and RERUN take.
 struct WholeGroup {
   double read_seconds = 0;
   double rerun_seconds = 0;
 };
+// columns, bytes: of the group. scheme: of its layer. input_columns: values of a logged row.
 WholeGroup CostOfWhole(const CostRates &rates, const GroupCost &cost, std::int32_t columns,
-                       std::int64_t bytes);
+                       std::int64_t bytes, SchemeKind scheme, std::int64_t input_columns);
 
 // Bytes of a group's codes before compression, and of their directories: what it is taken to need
 // until it is stored.

@@ -58,7 +58,10 @@ void Choose(const StageQuery &asked, GroupPlan *plan) {
 void Weigh(CatalogSession &catalog, const StageQuery &asked, double part_read, GroupPlan *plan) {
   const StageInfo &stage = asked.info();
   plan->queries = CountedQueries(catalog, {stage.intermediate_id, 0});
-  if (asked.stage == 0) return;
+  if (asked.stage == 0) {
+    plan->materialise_reason = kIsInput;
+    return;
+  }
   const std::int64_t expected = StageBytesExpected(stage);
   const double whole_read = StageReadSeconds(catalog, stage, WholeOfStage(stage));
   if (asked.query->strategy != Strategy::kRerun) {
@@ -67,13 +70,14 @@ void Weigh(CatalogSession &catalog, const StageQuery &asked, double part_read, G
   plan->gamma = Gamma(
       plan->rerun_seconds, whole_read, plan->queries + plan->counts,
       plan->stored ? SizeOfStage(catalog, stage).amortised_bytes : static_cast<double>(expected));
-  const bool is_worth_it =
-      GammaMin() == 0 || (plan->rerun_seconds >= whole_read && plan->gamma >= GammaMin());
-  if (plan->stored || asked.query->strategy != Strategy::kAuto || !is_worth_it || !MayKeep()) {
+  if (plan->stored || asked.query->strategy != Strategy::kAuto) {
+    plan->materialise_reason = plan->stored ? "stored already" : "only strategy auto stores";
     return;
   }
-  plan->materialise = HasRoom(catalog, plan->gamma, expected);
-  if (!plan->materialise) plan->reason = "not stored, trails.intermediate_max_bytes has no room";
+  const Keeping keeping =
+      DecideKeeping(catalog, *plan, plan->rerun_seconds >= whole_read, expected);
+  plan->materialise = keeping.keeps;
+  plan->materialise_reason = keeping.reason;
 }
 
 void CheckRows(const IntermediateQuery &query) {

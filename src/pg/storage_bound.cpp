@@ -41,7 +41,9 @@ struct Unit {
   bool is_stage = false;
   bool is_pinned = false;
   std::int32_t columns = 0;  // of a layer's group
-  GroupCost cost;            // of a layer's group
+  GroupCost cost;            // of a layer's group, as is
+  Scheme scheme;
+  std::int64_t input_columns = 0;
   std::vector<std::int64_t> partitions;
   double gamma = 0;
 };
@@ -108,7 +110,9 @@ class CacheContents {
         "SELECT b.intermediate_id, b.first_column::bigint, b.partitions, l.kind = 'pipeline', "
         "l.pinned, least($2, i.shape[1] * i.shape[2] * i.shape[3] - b.first_column)::bigint, "
         "(SELECT substring(s.bytes FROM 1 FOR $1) FROM trails.cached_statistics AS s "
-        "WHERE s.intermediate_id = b.intermediate_id AND s.first_column = b.first_column) "
+        "WHERE s.intermediate_id = b.intermediate_id AND s.first_column = b.first_column), "
+        "i.scheme, (SELECT d.categorical + d.numeric + 1 FROM trails.dataset AS d "
+        "WHERE d.dataset_id = l.dataset_id)::bigint "
         "FROM (SELECT intermediate_id, first_column, array_agg(partition_id) AS partitions "
         "FROM trails.cached_block GROUP BY intermediate_id, first_column) AS b "
         "JOIN trails.intermediate AS i USING (intermediate_id) "
@@ -132,6 +136,8 @@ class CacheContents {
       std::string header;
       catalog.AppendBytes(row, 6, &header);
       unit.cost = CostIfSound(header);
+      unit.scheme = ParseScheme(catalog.Text(row, 7));
+      unit.input_columns = catalog.Bigint(row, 8);
     }
     catalog.FreeRows();
   }
@@ -148,9 +154,10 @@ class CacheContents {
       bytes += partition.bytes;
       amortised += static_cast<double>(partition.bytes) / static_cast<double>(partition.users);
     }
-    const WholeGroup whole =
-        unit->is_stage ? CostOfStage(catalog, unit->intermediate)
-                       : CostOfWhole(CurrentRates(catalog), unit->cost, unit->columns, bytes);
+    const WholeGroup whole = unit->is_stage
+                                 ? CostOfStage(catalog, unit->intermediate)
+                                 : CostOfWhole(CurrentRates(catalog), unit->cost, unit->columns,
+                                               bytes, unit->scheme.kind, unit->input_columns);
     const GroupKey key{unit->intermediate, unit->is_stage ? 0 : unit->first_columns.front()};
     unit->gamma =
         Gamma(whole.rerun_seconds, whole.read_seconds, CountedQueries(catalog, key), amortised);

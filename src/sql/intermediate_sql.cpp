@@ -231,7 +231,7 @@ TRAILS_PG_FUNCTION(trails_explain_intermediate) {
     row.AddBigint(group.rerun.blocks).AddBigint(group.read.slices);
     row.AddDouble(Milliseconds(group.read_seconds)).AddDouble(Milliseconds(group.rerun_seconds));
     row.AddDouble(group.queries).AddDouble(group.counts).AddDouble(group.gamma);
-    row.AddBool(group.materialise);
+    row.AddBool(group.materialise).AddText(group.materialise_reason);
     results.Put(row);
   }
   return Datum{0};

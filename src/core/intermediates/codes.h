@@ -23,8 +23,8 @@ struct EvenLevels {
 void PositionsOfLevels(std::span<const float> values, const EvenLevels &levels,
                        std::int32_t *positions) noexcept;
 
-// How many of the bounds are below each value, by binary search; 0 for NaN. bounds [2^bits - 1],
-// ascending.
+// How many of the bounds are below each value; 0 for NaN. bounds [2^bits - 1], ascending.
+// Sixteenths are found by comparing with all 15 bounds between them, the rest by binary search.
 void PositionsOfBins(std::span<const float> values, const float *bounds, std::int32_t bits,
                      std::int32_t *positions) noexcept;
 

@@ -81,6 +81,10 @@ std::size_t FindLayer(const std::vector<Layer> &layers, std::string_view name) {
   return static_cast<std::size_t>(found - layers.begin());
 }
 
+std::int64_t InputColumns(const Model &model) noexcept {
+  return model.fields.categorical() + model.fields.numeric() + 1;
+}
+
 double GatherFlops(const Model &model, const Network &network) noexcept {
   return kGatheredFlops * static_cast<double>(model.fields.fields.size()) * network.embedding_width;
 }

@@ -61,6 +61,9 @@ std::vector<Layer> LayersOf(const Model &model);
 // first, and how many there are).
 std::size_t FindLayer(const std::vector<Layer> &layers, std::string_view name);
 
+// Values of one logged row: ids, numbers, and the label.
+std::int64_t InputColumns(const Model &model) noexcept;
+
 // Operations of one row, as Layer::flops_per_row counts them: to gather the network's fields; in
 // its layer `step`, from 0 to StepsOf(network) - 1; and from all networks' logits to the
 // prediction.

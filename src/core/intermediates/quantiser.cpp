@@ -206,6 +206,12 @@ void Quantiser::FindPositions(std::span<const float> values,
   }
 }
 
+void Quantiser::FindCodes(std::span<const float> block, std::uint8_t *codes) const noexcept {
+  std::int32_t positions[kBlock];
+  FindPositions(block, positions);
+  CodesOfPositions(block, positions, own_, codes);
+}
+
 void Quantiser::Encode(std::span<const float> values, std::byte *codes) const {
   if (values.empty()) return;
   if (kind_ == SchemeKind::kF32) {
@@ -219,10 +225,8 @@ void Quantiser::Encode(std::span<const float> values, std::byte *codes) const {
   }
   for (std::size_t first = 0; first < values.size(); first += kBlock) {
     const auto block = values.subspan(first, std::min(kBlock, values.size() - first));
-    std::int32_t positions[kBlock];
     std::uint8_t bytes[kBlock];
-    FindPositions(block, positions);
-    CodesOfPositions(block, positions, own_, bytes);
+    FindCodes(block, bytes);
     if (bits_ == 8) {
       std::memcpy(codes + first, bytes, block.size());
     } else {
@@ -256,11 +260,18 @@ void Quantiser::Decode(const std::byte *codes, std::span<float> values) const {
 }
 
 void Quantiser::RoundTrip(std::span<float> values) const {
-  std::byte codes[kBlock * sizeof(float)];
+  if (kind_ == SchemeKind::kF32) return;
   for (std::size_t first = 0; first < values.size(); first += kBlock) {
     const auto block = values.subspan(first, std::min(kBlock, values.size() - first));
-    Encode(block, codes);
-    Decode(codes, block);
+    if (bits_ == 16) {
+      std::byte halves[kBlock * sizeof(std::uint16_t)];
+      Encode(block, halves);
+      Decode(halves, block);
+    } else {
+      std::uint8_t codes[kBlock];
+      FindCodes(block, codes);
+      LookUp(codes, levels_.data(), block);
+    }
   }
 }
 

@@ -48,6 +48,7 @@ class Quantiser {
   Quantiser(const Scheme &scheme, const ColumnStatistics &statistics,
             std::span<const float> sample);
 
+  SchemeKind kind() const noexcept { return kind_; }
   // Bits of one code.
   std::int32_t bits() const noexcept;
   // Bytes of `count` codes: codes below 8 bits are packed, the first one lowest, and padded to a
@@ -60,7 +61,7 @@ class Quantiser {
   // Writes the values of values.size() codes. Any code is defined: those that Encode never writes
   // give NaN. Cost: some 0.1 to 0.3 ns a value, 0.6 to 0.8 ns of packed codes.
   void Decode(const std::byte *codes, std::span<float> values) const;
-  // What Decode gives for the codes of Encode, in place.
+  // What Decode gives for the codes of Encode, in place. Cost: that of both, less the packing.
   void RoundTrip(std::span<float> values) const;
 
   // As bytes, for the store:
@@ -85,6 +86,8 @@ class Quantiser {
   void WriteFit(std::string *to) const;
   void ReadFit(Reader *from);
   void CheckFit() const;  // throws Error(kCorruptData)
+  // codes [block.size()], not packed; of at most 256 values, 8 bits and below.
+  void FindCodes(std::span<const float> block, std::uint8_t *codes) const noexcept;
   // positions [values.size()]: of levels or bins, before own codes take the place of some.
   void FindPositions(std::span<const float> values, std::int32_t *positions) const noexcept;
 

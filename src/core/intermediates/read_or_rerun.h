@@ -3,14 +3,19 @@
 //
 // Source: MISTIQUE, section 5, equations 2 to 5. Different on purpose, as measured in PostgreSQL:
 // READ is charged by slices fetched and bytes decoded, not by examples, since one row costs a whole
-// chunk; RERUN by input blocks and by operations, without a constant for loading a model that is in
-// memory already.
+// chunk; RERUN by inputs, by operations, and by values given out and taken through their scheme,
+// without a constant for loading a model that is in memory already. What both have alike is in
+// neither: finding the model, planning, and giving rows to whoever asked.
 //
-// May touch: include/trails. Never Torch or PostgreSQL.
+// May touch: src/core/intermediates, include/trails. Never Torch or PostgreSQL.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
+
+#include "core/intermediates/scheme.h"
 
 namespace trails {
 
@@ -21,47 +26,97 @@ class MeasuredRate {
 
   // What is assumed until something is measured.
   constexpr explicit MeasuredRate(double assumed) : seconds_(assumed) {}
-  constexpr MeasuredRate(double seconds, std::int64_t samples)
-      : seconds_(seconds), samples_(samples) {}
+  constexpr MeasuredRate(double seconds, double samples) : seconds_(seconds), samples_(samples) {}
 
   // A sample of `units` units. The first replaces the assumption, the next four are averaged with
-  // it, the later ones weigh kWeight. Nothing happens for no units, a time that is negative, or
-  // either not finite.
-  void Learn(double seconds, double units) noexcept;
+  // it, the later ones weigh kWeight. share: of one sample, that it is counted as. Nothing happens
+  // for no units, a time that is negative, or either not finite.
+  void Learn(double seconds, double units, double share = 1) noexcept;
 
   double seconds() const noexcept { return seconds_; }
-  std::int64_t samples() const noexcept { return samples_; }
+  double samples() const noexcept { return samples_; }
 
  private:
   double seconds_;
-  std::int64_t samples_ = 0;
+  double samples_ = 0;
 };
+
+// One rate, and the units of it in some work.
+struct RatePart {
+  MeasuredRate *rate;
+  double units;
+};
+
+// Corrects rates whose time was measured together: each in proportion to what it was expected to
+// take, so that the change is least (normalised least mean squares; Widrow and Hoff 1960). So a
+// part that takes next to nothing here is left to the work that it takes most of. No rate becomes
+// more than kMostChange times what it was, or less than that part of it: pages that were cold and a
+// machine that was busy are not what the next one will meet.
+inline constexpr double kMostChange = 4;
+void LearnTogether(double seconds, std::span<const RatePart> parts) noexcept;
+
+// Schemes that keep values: all but kStats.
+inline constexpr std::size_t kValueSchemes = static_cast<std::size_t>(SchemeKind::kStats);
+template <typename T>
+using ByScheme = std::array<T, kValueSchemes>;
 
 // Units of work of a READ.
 struct ReadWork {
-  std::int64_t slices = 0;  // of partitions, directories counted too
-  std::int64_t bytes = 0;   // of payloads, as stored
-  std::int64_t values = 0;  // decoded
+  std::int64_t queries = 0;              // column groups whose partitions were looked for
+  std::int64_t slices = 0;               // of partitions, directories counted too
+  std::int64_t bytes = 0;                // of payloads, as stored
+  std::int64_t values = 0;               // decoded
+  SchemeKind scheme = SchemeKind::kF32;  // their codes; not kStats
 };
 
 // Units of work of a RERUN.
 struct RerunWork {
-  std::int64_t blocks = 0;  // of inputs, read and decoded
-  double flops = 0;         // of the forward pass, all rows together
-  std::int64_t values = 0;  // given out
+  std::int64_t queries = 0;               // runs begun
+  std::int64_t blocks = 0;                // of inputs, read
+  std::int64_t inputs = 0;                // values of these blocks, decoded
+  double flops = 0;                       // of the forward pass, all rows together
+  std::int64_t values = 0;                // given out
+  ByScheme<std::int64_t> quantised = {};  // of these, taken through a scheme
+
+  void Add(const RerunWork &more) noexcept;
+};
+
+// What a RERUN was measured to take, seconds.
+struct RerunTimes {
+  double input = 0;  // beginning, reading and decoding inputs
+  double pass = 0;   // the forward pass; summed over threads, as is
+  ByScheme<double> quantised = {};
+
+  void Add(const RerunTimes &more) noexcept;
 };
 
 // The machine's rates. Assumed values are of a 2-core server, warm cache (docs/benchmarks.md).
 struct CostRates {
+  // READ
+  MeasuredRate read_query{60e-6};
   MeasuredRate slice{15e-6};
   MeasuredRate byte{0.4e-9};
-  MeasuredRate decoded_value{0.5e-9};
-  MeasuredRate input_block{100e-6};
+  ByScheme<MeasuredRate> decoded_value = {MeasuredRate(0.2e-9), MeasuredRate(0.3e-9),
+                                          MeasuredRate(0.4e-9), MeasuredRate(0.8e-9),
+                                          MeasuredRate(0.8e-9), MeasuredRate(0.3e-9)};
+  // RERUN
+  MeasuredRate rerun_query{60e-6};
+  MeasuredRate input_block{30e-6};
+  MeasuredRate input_value{2e-9};
   MeasuredRate flop{1.0 / 40e9};
   MeasuredRate given_value{1e-9};
+  ByScheme<MeasuredRate> quantised_value = {MeasuredRate(0.1e-9), MeasuredRate(0.6e-9),
+                                            MeasuredRate(1.5e-9), MeasuredRate(4e-9),
+                                            MeasuredRate(1e-9),   MeasuredRate(0.6e-9)};
 
   double Seconds(const ReadWork &work) const noexcept;
-  double Seconds(const RerunWork &work) const noexcept;
+  // By the clock, with the pass and the schemes shared out to `threads`.
+  double Seconds(const RerunWork &work, std::int32_t threads = 1) const noexcept;
+
+  // What was measured of work: wall time from looking for the partitions to the decoded values.
+  void Learn(const ReadWork &work, double seconds) noexcept;
+  // A pass too short to tell operations from cold weights counts as part of beginning.
+  void Learn(const RerunWork &work, const RerunTimes &times) noexcept;
 };
 
 enum class Strategy : std::uint8_t { kAuto, kRead, kRerun };

@@ -52,7 +52,7 @@ SELECT trails.value_at('homes', 'hidden1', 3, 7, exact => true, strategy => 'rea
 -- statistics alone: nothing to read, values as computed
 SELECT count(*) FROM trails.log_intermediates('homes', scheme => 'stats');
 SELECT count(DISTINCT v) > 2 AS computed FROM trails.get_intermediate('homes', 'hidden1'), unnest("values") AS v;
-SELECT chosen, reason, stored, materialise FROM trails.explain_intermediate('homes', 'hidden1');
+SELECT chosen, reason, stored, materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden1');
 SELECT trails.value_at('homes', 'hidden1', 3, 7, strategy => 'read');
 
 -- columns in the order asked for, more than once; rows in any order, each once
@@ -66,8 +66,9 @@ SELECT trails.value_at('homes', 'hidden1', 5, 2000) = "values"[1] AS agree
 FROM trails.get_intermediate('homes', 'hidden1', '{5}', '{2000}');
 
 -- counted, and stored once gamma has grown enough
-SELECT chosen, reason, stored, bytes, blocks, counts = 1 AS counts_whole, read_ms IS NULL AS cannot_read, rerun_ms > 0 AS takes_time, materialise
+SELECT chosen, reason, stored, bytes, blocks, counts = 1 AS counts_whole, read_ms IS NULL AS cannot_read, rerun_ms > 0 AS takes_time, materialise, materialise_reason
 FROM trails.explain_intermediate('homes', 'hidden2');
+SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden2', strategy => 'rerun');
 CREATE TABLE gammas AS SELECT gamma, queries FROM trails.explain_intermediate('homes', 'hidden2');
 SELECT count(*) FROM trails.get_intermediate('homes', 'hidden2');
 SELECT round(e.queries - g.queries) AS counted, e.gamma > g.gamma AS grown FROM trails.explain_intermediate('homes', 'hidden2') AS e, gammas AS g;
@@ -75,20 +76,20 @@ SELECT count(*) FROM trails.get_intermediate('homes', 'hidden2', strategy => 're
 SELECT round(e.queries - g.queries) AS forced_are_not_counted FROM trails.explain_intermediate('homes', 'hidden2') AS e, gammas AS g;
 SELECT is_stored('hidden2') AS stored;
 SELECT set_config('trails.gamma_min', (gamma / 4)::text, false) IS NOT NULL AS lowered FROM trails.explain_intermediate('homes', 'hidden2');
-SELECT reason, materialise FROM trails.explain_intermediate('homes', 'hidden2');
+SELECT reason, materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden2');
 SELECT count(*) FROM trails.get_intermediate('homes', 'hidden2');
 SELECT is_stored('hidden2') AS stored;
-SELECT chosen, reason, bytes > 0 AS has_bytes FROM trails.explain_intermediate('homes', 'hidden2', strategy => 'read');
+SELECT chosen, reason, bytes > 0 AS has_bytes, materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden2', strategy => 'read');
 
 -- a transaction that only reads, or that would not see what others keep, stores nothing
 SET trails.gamma_min = 0;
 BEGIN READ ONLY;
 SELECT count(*) FROM trails.get_intermediate('homes', 'hidden1_before');
-SELECT queries > 0.9 AS remembered, materialise FROM trails.explain_intermediate('homes', 'hidden1_before');
+SELECT queries > 0.9 AS remembered, materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden1_before');
 COMMIT;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT count(*) FROM trails.get_intermediate('homes', 'hidden1_before');
-SELECT materialise FROM trails.explain_intermediate('homes', 'hidden1_before');
+SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden1_before');
 COMMIT;
 SELECT is_stored('hidden1_before') AS stored;
 BEGIN;
@@ -115,8 +116,17 @@ SELECT count(*) FROM trails.get_intermediate('homes', 'hidden1_before');
 SELECT sum(octet_length(bytes)) / 1024 <= (SELECT setting::bigint FROM pg_settings WHERE name = 'trails.intermediate_max_bytes') AS within
 FROM trails.cached_partition;
 SELECT is_stored('hidden1_before') <> (is_stored('embedding') AND is_stored('hidden2')) AS one_made_room;
+SET trails.intermediate_max_bytes = '8kB';
+SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes', 'loss');
+SELECT count(*) FROM trails.get_intermediate('homes', 'loss');
+SELECT is_stored('loss') AS stored;
 RESET trails.intermediate_max_bytes;
+SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes', 'loss');
 SELECT * FROM trails.check_store();
+
+-- what a session learns is in the table of rates, each of its own unit
+SELECT bool_and(seconds > 0 AND samples > 0) AS sound, bool_or(rate = 'read_query') AS read, bool_or(rate = 'rerun_query') AS rerun
+FROM trails.cost_rate;
 
 -- refusals
 SELECT trails.value_at('homes', 'hidden1', 25, 1);

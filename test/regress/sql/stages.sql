@@ -84,11 +84,11 @@ SET trails.gamma_min = 0;
 SELECT set_config('trails.intermediate_max_bytes', (cached() / 1024 + 1)::text, false) <> '' AS bounded;
 SELECT layer, stored FROM trails.log_pipeline('large', 'parts', ARRAY[
     'SELECT *, a + part AS a1, b + part AS b1, c + part AS c1 FROM $input', 'SELECT row_id, a1 FROM $input'], row_id => 'part');
-SELECT chosen, reason, materialise FROM trails.explain_intermediate('large', 'stage1');
+SELECT chosen, reason, materialise, materialise_reason FROM trails.explain_intermediate('large', 'stage1');
 SELECT count(*) FROM trails.get_intermediate('large', 'stage1', '{2}');
 SELECT cached() <= 1024 * (SELECT setting::bigint FROM pg_settings WHERE name = 'trails.intermediate_max_bytes') AS within;
 SET trails.intermediate_max_bytes = 0;
-SELECT chosen, reason, materialise FROM trails.explain_intermediate('large', 'stage1');
+SELECT chosen, reason, materialise, materialise_reason FROM trails.explain_intermediate('large', 'stage1');
 SELECT count(*) FROM trails.get_intermediate('large', 'stage1', '{2}');
 SELECT * FROM stored();
 
