@@ -309,8 +309,8 @@ void Weigh(CatalogSession &catalog, const CheckedQuery &query, const StoredGroup
       Gamma(whole.rerun_seconds, whole.read_seconds, group->queries + group->counts,
             stored == nullptr ? static_cast<double>(code_bytes) : stored->amortised_bytes);
   if (stored != nullptr || obstacle != nullptr) return;
-  const Keeping keeping = DecideKeeping(catalog, *group, whole.rerun_seconds >= whole.read_seconds,
-                                        planned_bytes + code_bytes);
+  const KeepDecision keeping = DecideKeeping(
+      catalog, *group, whole.rerun_seconds >= whole.read_seconds, planned_bytes + code_bytes);
   group->materialise = keeping.keeps;
   group->materialise_reason = keeping.reason;
 }
@@ -351,8 +351,8 @@ double RerunSeconds(const CostRates &rates, const RerunWork &work) {
   return rates.Seconds(work, LayerRerun::ThreadsFor(LayerRerun::BatchOperations(work)));
 }
 
-Keeping DecideKeeping(CatalogSession &catalog, const GroupPlan &plan, bool saves,
-                      std::int64_t bytes) {
+KeepDecision DecideKeeping(CatalogSession &catalog, const GroupPlan &plan, bool saves,
+                           std::int64_t bytes) {
   const bool is_asked_for = GammaMin() == 0;
   if (!is_asked_for && !saves) return {false, "reading it would save nothing"};
   if (!is_asked_for && plan.gamma < GammaMin()) return {false, "gamma is below trails.gamma_min"};

@@ -50,14 +50,14 @@ void PlanGroups(CatalogSession &catalog, CheckedQuery *query);
 double RerunSeconds(const CostRates &rates, const RerunWork &work);
 
 // Whether asking for a group that is not stored stores it, and why, or why not.
-struct Keeping {
+struct KeepDecision {
   bool keeps = false;
   const char *reason = "";
 };
 // plan: with its gamma. saves: a whole READ takes less than a RERUN. bytes: that it would take,
 // with what the query stores before. Throws and costs as HasRoom.
-Keeping DecideKeeping(CatalogSession &catalog, const GroupPlan &plan, bool saves,
-                      std::int64_t bytes);
+KeepDecision DecideKeeping(CatalogSession &catalog, const GroupPlan &plan, bool saves,
+                           std::int64_t bytes);
 
 // All rows of a group: what READ and RERUN take.
 struct WholeGroup {

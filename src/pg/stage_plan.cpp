@@ -74,7 +74,7 @@ void Weigh(CatalogSession &catalog, const StageQuery &asked, double part_read, G
     plan->materialise_reason = plan->stored ? "stored already" : "only strategy auto stores";
     return;
   }
-  const Keeping keeping =
+  const KeepDecision keeping =
       DecideKeeping(catalog, *plan, plan->rerun_seconds >= whole_read, expected);
   plan->materialise = keeping.keeps;
   plan->materialise_reason = keeping.reason;
