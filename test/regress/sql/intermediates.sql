@@ -125,7 +125,7 @@ SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes',
 SELECT * FROM trails.check_store();
 
 -- what a session learns is in the table of rates, each of its own unit
-SELECT bool_and(seconds > 0 AND samples > 0) AS sound, bool_or(rate = 'read_query') AS read, bool_or(rate = 'rerun_query') AS rerun
+SELECT bool_and(seconds > 0 AND samples > 0 AND rate ~ '^(read_query|slice|byte|decoded_|rerun_query|input_|flop|given_value|quantised_)') AS sound
 FROM trails.cost_rate;
 
 -- refusals
