@@ -351,8 +351,12 @@ std::optional<IntermediateRow> FindLayer(CatalogSession &catalog, std::int64_t l
   layer.epoch = batch.epoch;
   layer.layer = batch.layer;
   const std::vector<std::int32_t> sides = catalog.Integers(0, 1);
-  layer.shape = {sides.at(0), sides.at(1), sides.at(2)};
   layer.rows = catalog.Bigint(0, 2);
+  if (!IsPossible(sides, layer.rows)) {
+    throw Error(ErrorKind::kCorruptData,
+                fmt::format("shape or rows of intermediate {} are corrupt", layer.intermediate_id));
+  }
+  layer.shape = {sides[0], sides[1], sides[2]};
   layer.scheme = ParseScheme(catalog.Text(0, 3));
   return layer;
 }

@@ -114,6 +114,10 @@ std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRo
   dataset.categorical = catalog.Integer(0, 9);
   dataset.numeric = catalog.Integer(0, 10);
   dataset.key = catalog.Text(0, 11);
+  if (!IsPossible({1, 1, 1}, dataset.rows) || dataset.categorical < 0 || dataset.numeric < 0) {
+    throw Error(ErrorKind::kCorruptData,
+                fmt::format("rows or columns of data set {} are corrupt", dataset.dataset_id));
+  }
   found.may_select = catalog.Bool(0, 12);
   return found;
 }

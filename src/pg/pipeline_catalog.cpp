@@ -76,6 +76,7 @@ std::vector<StageInfo> ListStages(CatalogSession &catalog, std::int64_t logged,
       info.number = catalog.Integer(row, 0);
       info.intermediate_id = catalog.Bigint(row, 1);
       info.rows = catalog.Bigint(row, 2);
+      if (!IsPossible({1, 1, 1}, info.rows)) ThrowCorrupt(catalog, logged, pipeline);
       info.query = catalog.Text(row, 3);
       info.seconds = catalog.Double(row, 4);
       stages.push_back(std::move(info));

@@ -184,6 +184,15 @@ INSERT INTO trails.snapshot_part SELECT logged_id, 1, 0, 'abc' FROM trails.logge
 SELECT problem, shelf, count FROM problems;
 ROLLBACK;
 SELECT * FROM trails.check_store();
+-- and whoever asks is told
+BEGIN; UPDATE trails.intermediate SET rows = 9223372036854775807 WHERE intermediate_id = id('stage1'); SELECT differing_stage() AS stage; ROLLBACK;
+BEGIN; UPDATE trails.dataset SET rows = 9223372036854775807; SELECT outcome('SELECT count(*) FROM trails.logged_rows(''m'')') AS rows; ROLLBACK;
+BEGIN; UPDATE trails.dataset SET numeric = -1; SELECT differing('hidden1', 'rerun') AS rerun; ROLLBACK;
+BEGIN;
+SELECT trails.log_intermediate('net', 'h', '{1,2}', '{1,2}');
+UPDATE trails.intermediate SET shape = '{}' WHERE layer = 'h';
+SELECT outcome('SELECT trails.log_intermediate(''net'', ''h'', ''{3}'', ''{3}'')') AS logged;
+ROLLBACK;
 DROP VIEW problems;
 DROP FUNCTION outcome, id, differing, differing_stage;
 DROP EXTENSION trails;
