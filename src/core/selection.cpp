@@ -162,13 +162,15 @@ void ThrowIfNothingIsKept(const RefinementResult &refined, const RunControl &con
 }
 
 void CheckSnapshots(const Dataset &data, const ScoredCandidate &candidate, double epochs,
-                    const SelectionOptions &options) {
+                    const SelectionOptions &options, const RunControl &control) {
   if (options.snapshot_every == 0 || options.memory_limit_bytes == 0) return;
   const std::int64_t numbers =
       candidate.params + std::int64_t{data.fields.table_rows} * kEmbeddingWidth;
-  const auto count = static_cast<std::int64_t>(std::ceil(epochs / options.snapshot_every));
+  const std::int64_t each = numbers * static_cast<std::int64_t>(sizeof(float));
+  const auto wanted = static_cast<std::int64_t>(std::ceil(epochs / options.snapshot_every));
   // As numbers and, at the end, as bytes.
-  const std::int64_t bytes = count * numbers * 2 * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t bytes =
+      2 * each * std::min(wanted, MostSnapshots(control.budget_seconds(), each));
   const std::int64_t needed = data.rows.bytes() + bytes;
   if (needed <= options.memory_limit_bytes) return;
   throw Error(ErrorKind::kLimit,
@@ -177,15 +179,23 @@ void CheckSnapshots(const Dataset &data, const ScoredCandidate &candidate, doubl
               {}, "Log fewer epochs, or raise trails.memory_limit.");
 }
 
-std::vector<Snapshot> WriteSnapshots(const Dataset &data,
-                                     std::vector<NetworkSnapshot> &&snapshots) {
+std::vector<Snapshot> WriteSnapshots(const Dataset &data, SnapshotList *snapshots) {
   std::vector<Snapshot> written;
-  for (NetworkSnapshot &snapshot : snapshots) {
+  for (NetworkSnapshot &snapshot : snapshots->Take()) {
     Model model{data.fields, data.target, data.metric, {}};
     model.networks.push_back(std::move(snapshot.network));
     written.push_back({snapshot.epoch, snapshot.train_loss, snapshot.valid, WriteArtefact(model)});
   }
   return written;
+}
+
+void WarnIfThinned(const SnapshotList &snapshots, std::vector<Notice> *notices) {
+  if (snapshots.stride() == 1) return;
+  notices->push_back({NoticeLevel::kWarning,
+                      "the budget has no time to store all epochs that were asked for",
+                      fmt::format("One of {} is logged, of {} that were trained, and the last one.",
+                                  snapshots.stride(), snapshots.seen()),
+                      "Raise the budget, or log fewer epochs."});
 }
 
 // Who asked for one network is not served by another.
@@ -367,7 +377,7 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
   const kernels::FieldPlan plan = data.fields.Plan();
   const std::vector<ScoredCandidate> list = ListOf({architecture}, data, &result.notices);
-  CheckSnapshots(data, list.front(), epochs, options);
+  CheckSnapshots(data, list.front(), epochs, options, control);
   SelectionOptions fixed = options;
   fixed.task = data.target.task;
   fixed.n = fixed.k = fixed.u = 1;
@@ -395,7 +405,8 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
       .threads = options.threads, .stop_at = options.stop_at, .floor_may_win = false};
   result = Judged(data, plan, refined, judging, control, std::move(result));
   FillPlan(0, refined, &result);
-  result.snapshots = WriteSnapshots(data, std::move(refined.snapshots));
+  WarnIfThinned(refined.snapshots, &result.notices);
+  result.snapshots = WriteSnapshots(data, &refined.snapshots);
   MoveTrained(&refined, &result.candidates, &result.epochs);
   result.seconds.final = SecondsSince(start);
   FillSteps(refined, &result);

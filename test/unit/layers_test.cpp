@@ -111,6 +111,22 @@ TEST(Layers, OfSeveralNetworksCarryTheirNumber) {
                 layers[FindLayer(layers, "3/logits")].flops_per_row + 3 * 2 * kProbabilityFlops);
 }
 
+// As many networks as a selection keeps at most.
+TEST(Layers, OfTwelveNetworksAreCountedTo12) {
+  const std::vector<std::vector<std::int32_t>> networks(12, {7, 5});
+  const std::vector<Layer> layers = LayersOf(ModelOf(Task::kBinary, networks));
+  ASSERT_EQ(layers.size(), 12U * 6 + 2);
+  EXPECT_EQ(layers[11 * 6].name, "12/embedding");
+  for (std::int32_t network = 0; network < 12; ++network) {
+    const std::string number = std::to_string(network + 1);
+    EXPECT_EQ(layers[FindLayer(layers, number + "/hidden1")].network, network);
+    EXPECT_EQ(layers[FindLayer(layers, number + "/hidden2")].columns, 5);
+  }
+  for (const char *const name : {"13/hidden1", "hidden1", "1/prediction", "12/loss"}) {
+    EXPECT_EQ(NotFound(layers, name).kind(), ErrorKind::kUndefinedObject) << name;
+  }
+}
+
 TEST(Layers, OfOneNetworkAreFoundByNumberToo) {
   const std::vector<Layer> layers = LayersOf(ModelOf(Task::kBinary, {{5}}));
   EXPECT_EQ(FindLayer(layers, "1/hidden1"), FindLayer(layers, "hidden1"));

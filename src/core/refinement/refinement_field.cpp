@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t kSeedPurpose = 12;
 constexpr std::uint64_t kBendPurpose = 13;
-constexpr double kStoreBytesPerSecond = 100e6;     // artefact to table, checksum and copy included
 constexpr double kFixedReserve = 0.02;             // seconds for what is too small to model
 constexpr double kFirstLookSeconds = 0.005;        // memory is taken for the first time
 constexpr std::size_t kMeanPredictions = 1 << 17;  // judged of a mean while others wait: some ms
@@ -210,9 +209,8 @@ Clock::time_point RefinementPhase::Until() const {
     longest = std::max(longest, finalist.seconds_per_row);
     bytes += NetworkBytes(finalist.network);
   }
-  if (!result_.snapshots.empty()) {
-    // Those that are kept, and the one that the next look may add.
-    bytes += (std::ssize(result_.snapshots) + 1) * NetworkBytes(result_.snapshots.back().network);
+  if (const SnapshotList &snapshots = result_.snapshots; snapshots.seen() > 0) {
+    bytes += snapshots.NextCount() * NetworkBytes(snapshots.kept().back().network);
   }
   const double judging = static_cast<double>(data_.split.test.size()) *
                          std::max(row_seconds / options_.threads, longest);

@@ -270,7 +270,11 @@ void RefinementPhase::AddLook(const Assignment &assignment, double loss, double 
   const double merit = HigherIsBetter(data_.metric) ? now.valid : -now.valid;
   contender.looks.push_back({run.trainer->steps(), merit});
   if (options_.snapshot_every > 0) {
-    result_.snapshots.push_back({row.epochs, loss, now.valid, now.network});
+    if (result_.snapshots.seen() == 0) {
+      result_.snapshots =
+          SnapshotList(MostSnapshots(control_.budget_seconds(), NetworkBytes(now.network)));
+    }
+    result_.snapshots.Add({row.epochs, loss, now.valid, now.network});
   }
   if (!IsBetter(data_.metric, now.valid, row.metric)) return;
   row.metric = now.valid;

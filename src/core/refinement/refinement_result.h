@@ -8,23 +8,16 @@
 #include <vector>
 
 #include "core/refinement/ensemble.h"
+#include "core/refinement/snapshots.h"
 #include "trails/result.h"
 
 namespace trails {
-
-// A contender's network after one of its looks. SelectionOptions::snapshot_every
-struct NetworkSnapshot {
-  double epoch = 0;
-  double train_loss = 0;
-  double valid = 0;
-  Network network;
-};
 
 struct RefinementResult {
   // One a contender, in the order in which they entered; rank and score are the caller's to fill.
   std::vector<CandidateResult> candidates;
   std::vector<EpochResult> epochs;
-  std::vector<NetworkSnapshot> snapshots;
+  SnapshotList snapshots;           // empty unless SelectionOptions::snapshot_every asks for them
   std::vector<Finalist> finalists;  // best first, at most kMostMembers
   Finalist floor;                   // the linear model; no predictions where none was asked for
   std::int64_t trained = 0;         // contenders that were trained at all
