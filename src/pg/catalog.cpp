@@ -121,12 +121,13 @@ void FillStep(const void *source, std::int64_t row, Datum *values, bool *nulls) 
 }
 
 void StoreSteps(CatalogSession &catalog, const RunRecord &record, const StoredParts &stored,
-                std::vector<PlanStep> steps) {
+                const std::vector<Snapshot> &snapshots, std::vector<PlanStep> steps) {
   static constexpr const char *kColumns[] = {"run_id", "number",          "step",   "models",
                                              "epochs", "planned_seconds", "seconds"};
   steps.push_back({"storing", 0, 0, record.planned_storing_seconds, stored.storing_seconds});
   if (record.log) {
-    steps.push_back({"logging", 0, 0, record.log->planned_seconds, stored.logging_seconds});
+    const double planned = record.log->planned_seconds + SnapshotSeconds(snapshots);
+    steps.push_back({"logging", 0, 0, planned, stored.logging_seconds});
   }
   const StepRows source{stored.run.run_id, steps.data()};
   InsertRows(catalog,
@@ -245,7 +246,7 @@ StoredRun StoreRun(const RunRecord &record, const SelectionResult &result) {
       run.over_budget_ms =
           std::max<std::int64_t>(0, std::llround((run.seconds - record.budget->seconds) * 1000));
     }
-    StoreSteps(catalog, record, stored, result.steps);
+    StoreSteps(catalog, record, stored, result.snapshots, result.steps);
     StoreRunRow(catalog, record, result, stored);
     return run;
   });

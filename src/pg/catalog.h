@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pg/call_options.h"
+#include "pg/log_plan.h"
 #include "pg/run_settings.h"
 #include "pg/source_reader.h"
 #include "trails/progress.h"
@@ -22,12 +23,6 @@ namespace trails::pg {
 
 // Rows of trails.model_part hold at most this; far below the 1 GB that a value may have.
 inline constexpr std::size_t kModelPartBytes = std::size_t{16} << 20;
-
-// The logging of a run's model, once it is stored.
-struct PlannedLog {
-  Scheme scheme;  // of all layers
-  double planned_seconds = 0;
-};
 
 // What is stored besides the engine's result.
 struct RunRecord {

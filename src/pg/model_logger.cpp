@@ -271,6 +271,15 @@ double LoggingSeconds(double reading_seconds, std::int64_t rows, std::int64_t co
              (kSecondsPerRow + static_cast<double>(columns) * kSecondsPerValue);
 }
 
+double SnapshotSeconds(const std::vector<Snapshot> &snapshots) noexcept {
+  constexpr double kSecondsPerByte = 1e-8;
+  double seconds = 0;
+  for (const Snapshot &snapshot : snapshots) {
+    seconds += static_cast<double>(snapshot.artefact.size()) * kSecondsPerByte;
+  }
+  return seconds;
+}
+
 void LogTraining(const TrainingLog &log, const SelectionResult &result) {
   const Model kept = ReadArtefact(result.artefact);
   const StoredModel model{kept, log.model_id, log.name, CallPg([] { return GetUserId(); })};

@@ -76,10 +76,12 @@ void CheckTrainingLog(Oid source, const Scheme &scheme);
 // What LogTraining takes but for result.snapshots, for which the engine itself leaves time: an
 // estimate from what reading the same rows and columns took.
 double LoggingSeconds(double reading_seconds, std::int64_t rows, std::int64_t columns);
+// What they take: 10 ms a MB.
+double SnapshotSeconds(const std::vector<Snapshot> &snapshots) noexcept;
 
 // Logs the rows, read again as this command's snapshot shows them, and each of result.snapshots as
 // an epoch, numbered from 1. Statistics come with the first query. Throws what LogRows throws.
-// Cost: LoggingSeconds, and 10 ms a MB of snapshots.
+// Cost: LoggingSeconds and SnapshotSeconds.
 void LogTraining(const TrainingLog &log, const SelectionResult &result);
 
 }  // namespace trails::pg

@@ -4,7 +4,9 @@
 // May touch: src/pg, src/core/coordinator/equation.h and include/trails. Never Torch.
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
 
+#include <chrono>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +14,7 @@
 #include "pg/bridge.h"
 #include "pg/call_options.h"
 #include "pg/catalog.h"
+#include "pg/log_plan.h"
 #include "pg/named_arguments.h"
 #include "pg/result_rows.h"
 #include "pg/source_run.h"
@@ -41,6 +44,13 @@ void PutStep(const PlanStep &step, const std::string &detail, ResultSet *rows) {
   rows->Put(row);
 }
 
+PlanStep PlannedStep(std::string name, double seconds) {
+  PlanStep step;
+  step.name = std::move(name);
+  step.planned_seconds = seconds;
+  return step;
+}
+
 }  // namespace
 }  // namespace trails::pg
 
@@ -53,19 +63,21 @@ TRAILS_PG_FUNCTION(trails_plan) {
   SelectionCall call = ReadPlanCall(fcinfo);
   deadline.budget_seconds = call.budget.seconds;
   ResultSet rows(fcinfo);
+  CheckLogOption(call);
   const PreparedSource prepared = PrepareSelection(&call);
   const Clock::duration storing = StoringTime(call.options, deadline);
   SourceRun run(call, prepared, deadline);
+  Table source = run.Read();
+  const std::optional<PlannedLog> log = PlanLog(call, prepared, "the model", run, deadline);
   const PlanResult plan =
-      run.Run({storing, false}, [&](Engine &engine, Table &&table, const RunControl &control) {
-        return engine.PlanSelection(std::move(table), call.options, control);
-      });
+      run.RunOn(std::move(source), WithLogging({storing, false}, log),
+                [&](Engine &engine, Table &&table, const RunControl &control) {
+                  return engine.PlanSelection(std::move(table), call.options, control);
+                });
   for (const Notice &notice : plan.notices) Tell(notice);
   for (const PlanStep &step : plan.steps) PutStep(step, Detail(step, plan, run), &rows);
-  PlanStep last;
-  last.name = "storing";
-  last.planned_seconds = std::chrono::duration<double>(storing).count();
-  PutStep(last, {}, &rows);
+  PutStep(PlannedStep("storing", std::chrono::duration<double>(storing).count()), {}, &rows);
+  if (log) PutStep(PlannedStep("logging", log->planned_seconds), {}, &rows);
   return Datum{0};
 }
 

@@ -12,10 +12,9 @@
 #include "pg/bridge.h"
 #include "pg/call_options.h"
 #include "pg/catalog.h"
-#include "pg/model_logger.h"
+#include "pg/log_plan.h"
 #include "pg/result_rows.h"
 #include "pg/run_settings.h"
-#include "pg/settings.h"
 #include "pg/source_run.h"
 #include "trails/engine.h"
 
@@ -54,9 +53,7 @@ void RequireWriting(const char *function) {
 // What has to be refused or waited for before the work.
 void Prepare(const SourceCall &call) {
   LockCatalog(call.log);
-  if (call.log) {
-    CheckTrainingLog(call.request.relation, call.log_scheme.value_or(IntermediateScheme()));
-  }
+  CheckLogOption(call);
 }
 
 template <typename Call>
@@ -77,37 +74,6 @@ RunRecord RecordOf(const Call &call, const Beginning &beginning, const PreparedS
   return record;
 }
 
-void TellNotLogged(const RunRecord &record, std::string detail) {
-  Tell({NoticeLevel::kWarning,
-        fmt::format("intermediates of model \"{}\" are not logged", record.model_name),
-        std::move(detail),
-        "Give a larger budget, or log them later with trails.log_intermediates, without epochs."});
-}
-
-// Once the source is read: the logging that option "log" asks for, unless it would take more than
-// half of what is left of the budget.
-std::optional<PlannedLog> PlanLog(const SourceCall &call, const RunRecord &record,
-                                  const SourceRun &run, const Deadline &deadline) {
-  if (!call.log) return std::nullopt;
-  if (!run.all_rows_read()) {
-    TellNotLogged(record, "The budget was too short to read all rows, let alone twice.");
-    return std::nullopt;
-  }
-  const double seconds =
-      LoggingSeconds(run.reading_seconds(), run.rows(), std::ssize(record.columns) + 1);
-  if (deadline.budget_seconds) {
-    const std::chrono::duration<double> left = deadline.end() - Clock::now();
-    if (seconds > left.count() / 2) {
-      TellNotLogged(record,
-                    fmt::format("Reading the rows again was expected to take {:.1f} s, of {:.1f} s "
-                                "that were left of the budget.",
-                                seconds, left.count()));
-      return std::nullopt;
-    }
-  }
-  return PlannedLog{call.log_scheme.value_or(IntermediateScheme()), seconds};
-}
-
 // Runs work(engine, table, control) on the call's source, stores what comes of it, and returns the
 // row for the user. Call is SelectionCall or TrainCall.
 template <typename Call, typename Work>
@@ -121,14 +87,10 @@ Datum RunAndStore(FunctionCallInfo fcinfo, const Beginning &beginning, Call *cal
 
   SourceRun run(*call, prepared, deadline);
   Table source = run.Read();
-  record.log = PlanLog(*call, record, run, deadline);
-  EngineShare share{storing, true};
-  if (record.log) {
-    const std::chrono::duration<double> logging(record.log->planned_seconds);
-    share.after += std::chrono::duration_cast<Clock::duration>(logging);
-  } else {
-    call->options.snapshot_every = 0;
-  }
+  record.log =
+      PlanLog(*call, prepared, fmt::format("model \"{}\"", record.model_name), run, deadline);
+  if (!record.log) call->options.snapshot_every = 0;
+  const EngineShare share = WithLogging({storing, true}, record.log);
   SelectionResult result = run.RunOn(std::move(source), share,
                                      [&](Engine &engine, Table &&table, const RunControl &control) {
                                        record.versions = engine.versions();
