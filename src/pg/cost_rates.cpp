@@ -67,7 +67,7 @@ bool HasChanged(const MeasuredRate &now, const MeasuredRate &kept) {
 
 const CostRates &CurrentRates(CatalogSession &catalog) {
   Session &session = TheSession();
-  if (session.is_loaded) return session.rates;
+  if (session.is_loaded || !CanReadCache()) return session.rates;
   const std::uint64_t rows =
       catalog.Read("SELECT rate, seconds, samples FROM trails.cost_rate", SqlParameters());
   for (std::uint64_t row = 0; row < rows; ++row) {

@@ -14,7 +14,7 @@
 
 namespace trails::pg {
 
-// The rates as this session knows them; its first call looks into trails.cost_rate.
+// The rates as this session knows them; its first call looks into trails.cost_rate if it can.
 const CostRates &CurrentRates(CatalogSession &catalog);
 
 // What was measured of one READ, or one RERUN: see CostRates::Learn.

@@ -2,6 +2,7 @@
 
 extern "C" {
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "utils/snapmgr.h"
 }
 
@@ -31,6 +32,10 @@ FreshSnapshot::~FreshSnapshot() {
 void FreshSnapshot::Renew() {
   CallPg([] { PopActiveSnapshot(); });
   Push();
+}
+
+bool CanReadCache() noexcept {
+  return !RecoveryInProgress();
 }
 
 bool MayKeep() noexcept {

@@ -1,4 +1,4 @@
-// A snapshot that sees what this statement itself has written, and when something may be kept.
+// A snapshot that sees what this statement itself has written, and when the cache may be used.
 //
 // A statement that reads through SPI sees the database as its query began. What it has just
 // materialised it would not see, nor what another session has materialised since.
@@ -33,5 +33,9 @@ class FreshSnapshot {
 // what others kept meanwhile is visible to it. With REPEATABLE READ and above it is not, and
 // keeping the same thing would fail.
 bool MayKeep() noexcept;
+
+// False on a standby, where PostgreSQL refuses to look at UNLOGGED tables: there the cache is
+// empty.
+bool CanReadCache() noexcept;
 
 }  // namespace trails::pg

@@ -386,8 +386,9 @@ IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer
       SqlParameters parameters = Number(logged.logged_id);
       parameters.AddInteger(at).AddText(name);
       if (catalog.WriteOften(kFindIntermediate, parameters) > 0) return RowAt(catalog, logged, 0);
-      // A model of one network has its layers without a number.
+      // A model of one network has its layers without a number; the last two are of no network.
       if (name.size() < layer.size() || !name.starts_with("1/")) break;
+      if (name == "1/prediction" || name == "1/loss") break;
     }
     ThrowNoLayer(catalog, logged, layer, at);
   });

@@ -6,8 +6,10 @@ extern "C" {
 #include "catalog/pg_type.h"
 }
 
+#include <string>
 #include <utility>
 
+#include "pg/fresh_snapshot.h"
 #include "pg/intermediate_catalog.h"
 #include "pg/partition_store.h"
 
@@ -29,12 +31,18 @@ constexpr const char *kLayers =
 // $1 is the caller, $2 kPartitionColumns. Numbers of partitions are unique over both shelves.
 // `entry`: what takes space, a data set once for each model that was logged with it; `used`: the
 // partitions that each needs, those among them whose chunks another refers to.
-constexpr const char *kSizes =
+// It follows the partitions and blocks that are looked at: of both shelves, or of the durable one.
+constexpr const char *kBothShelves =
     "WITH RECURSIVE p AS (SELECT partition_id, octet_length(bytes)::bigint AS bytes, needs "
     "FROM trails.partition UNION ALL SELECT partition_id, octet_length(bytes), needs "
     "FROM trails.cached_partition), "
     "b AS (SELECT intermediate_id, first_column, partition_id FROM trails.row_block "
-    "UNION ALL SELECT intermediate_id, first_column, partition_id FROM trails.cached_block), "
+    "UNION ALL SELECT intermediate_id, first_column, partition_id FROM trails.cached_block), ";
+constexpr const char *kDurableShelf =
+    "WITH RECURSIVE p AS (SELECT partition_id, octet_length(bytes)::bigint AS bytes, needs "
+    "FROM trails.partition), "
+    "b AS (SELECT intermediate_id, first_column, partition_id FROM trails.row_block), ";
+constexpr const char *kSizes =
     "entry AS (SELECT logged_id, intermediate_id FROM trails.intermediate WHERE logged_id IS NOT "
     "NULL UNION ALL SELECT l.logged_id, d.intermediate_id FROM trails.logged AS l "
     "JOIN trails.dataset AS d USING (dataset_id)), "
@@ -123,7 +131,9 @@ std::vector<IntermediateSize> ListSizes() {
   return WithCatalog([&](CatalogSession &catalog) {
     SqlParameters parameters;
     parameters.AddOid(catalog.caller()).AddInteger(kPartitionColumns);
-    const std::uint64_t count = catalog.Write(kSizes, parameters);
+    const std::string statement =
+        std::string(CanReadCache() ? kBothShelves : kDurableShelf) + kSizes;
+    const std::uint64_t count = catalog.Write(statement.c_str(), parameters);
     std::vector<IntermediateSize> sizes;
     for (std::uint64_t row = 0; row < count; ++row) {
       IntermediateSize size;

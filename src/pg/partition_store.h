@@ -148,8 +148,8 @@ void RequireIntermediate(CatalogSession &catalog, std::int64_t intermediate);
 
 // Which groups of an intermediate are stored, ascending, with their bytes: those of its own
 // partitions, and amortised: each partition's bytes shared equally with the partitions that need
-// it and the blocks that it is.
-// Cost: some 6 us a block of 1,000 rows.
+// it and the blocks that it is. None of the cache on a standby (CanReadCache). Cost: some 6 us a
+// block of 1,000 rows.
 struct StoredGroup {
   std::int32_t first_column = 0;
   std::int64_t bytes = 0;
@@ -158,7 +158,7 @@ struct StoredGroup {
 std::vector<StoredGroup> StoredGroups(CatalogSession &catalog, Shelf shelf,
                                       std::int64_t intermediate);
 
-// The first columns of the groups that are stored, ascending. Cost: some 20 us.
+// The first columns of those groups alone, ascending. Cost: some 20 us.
 std::vector<std::int32_t> StoredFirstColumns(CatalogSession &catalog, Shelf shelf,
                                              std::int64_t intermediate);
 

@@ -8,6 +8,8 @@ extern "C" {
 #include "access/xact.h"
 }
 
+#include "pg/fresh_snapshot.h"
+
 namespace trails::pg {
 
 namespace {
@@ -111,6 +113,10 @@ const char *Of(const char *const (&statements)[2], Shelf shelf) {
   return statements[static_cast<std::size_t>(shelf)];
 }
 
+bool IsOutOfReach(Shelf shelf) {
+  return shelf == Shelf::kCache && !CanReadCache();
+}
+
 // The table names the lock: one in each database, and no other of that name.
 SqlParameters LockName() {
   SqlParameters parameters;
@@ -122,6 +128,7 @@ SqlParameters LockName() {
 
 std::vector<StoredGroup> StoredGroups(CatalogSession &catalog, Shelf shelf,
                                       std::int64_t intermediate) {
+  if (IsOutOfReach(shelf)) return {};
   SqlParameters parameters;
   parameters.AddBigint(intermediate);
   const std::uint64_t found = catalog.WriteOften(Of(kStoredGroups, shelf), parameters);
@@ -135,6 +142,7 @@ std::vector<StoredGroup> StoredGroups(CatalogSession &catalog, Shelf shelf,
 
 std::vector<std::int32_t> StoredFirstColumns(CatalogSession &catalog, Shelf shelf,
                                              std::int64_t intermediate) {
+  if (IsOutOfReach(shelf)) return {};
   SqlParameters parameters;
   parameters.AddBigint(intermediate);
   const std::uint64_t found = catalog.WriteOften(Of(kFirstColumns, shelf), parameters);

@@ -43,6 +43,7 @@ SqlParameters Of(const GroupKey &group) {
 }
 
 Counted InTable(CatalogSession &catalog, const GroupKey &group) {
+  if (!CanReadCache()) return {};
   SqlParameters parameters = Of(group);
   parameters.AddDouble(kQueryHalfLife);
   catalog.ReadOften(

@@ -21,8 +21,8 @@ struct GroupKey {
   auto operator<=>(const GroupKey &) const = default;
 };
 
-// Queries counted so far, those that the session remembers included, halved with kQueryHalfLife.
-// Throws PgError.
+// Queries counted so far, those that the session remembers included, halved with kQueryHalfLife; on
+// a standby these alone. Throws PgError.
 double CountedQueries(CatalogSession &catalog, const GroupKey &group);
 
 // Counts `queries` more; nothing for 0. Throws PgError. Cost: some 30 us where it writes.

@@ -129,6 +129,7 @@ class StoreCheck {
     DescribeIntermediates();
     Add(CheckRules(catalog_, unsound_));
     for (const Shelf shelf : {Shelf::kDurable, Shelf::kCache}) {
+      if (shelf == Shelf::kCache && !CanReadCache()) continue;
       shelf_ = shelf;
       CheckStatistics();
       std::int64_t last = std::numeric_limits<std::int64_t>::min();
