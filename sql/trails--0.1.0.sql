@@ -475,6 +475,7 @@ CREATE UNLOGGED TABLE trails.cached_statistics (
     bytes           bytea   NOT NULL,
     PRIMARY KEY (intermediate_id, first_column)
 );
+ALTER TABLE trails.cached_statistics ALTER COLUMN bytes SET STORAGE EXTERNAL;
 COMMENT ON TABLE trails.cached_statistics IS 'the cache: statistics, largest rows and quantisers of an intermediate''s columns';
 COMMENT ON COLUMN trails.cached_statistics.intermediate_id IS 'intermediate';
 COMMENT ON COLUMN trails.cached_statistics.first_column IS 'first of at most 256 columns, from 0';

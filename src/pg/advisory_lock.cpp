@@ -16,7 +16,7 @@ bool TryLockUntilCommit(CatalogSession &catalog, LockSubject subject, std::int64
   SqlParameters parameters;
   parameters.AddInteger(kFirstClass + static_cast<std::int32_t>(subject))
       .AddInteger(std::bit_cast<std::int32_t>(static_cast<std::uint32_t>(number)));
-  catalog.Read("SELECT pg_try_advisory_xact_lock($1, $2)", parameters);
+  catalog.ReadOften("SELECT pg_try_advisory_xact_lock($1, $2)", parameters);
   return catalog.Bool(0, 0);
 }
 

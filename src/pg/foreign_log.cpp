@@ -9,7 +9,7 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <unordered_set>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -101,25 +101,25 @@ class Append {
         pieces_(PiecesOf(layer.rows, static_cast<std::int64_t>(batch.row_ids.size()))) {}
 
   void RefuseKnownIds() {
-    const ColumnGroup group = RowIdGroup(layer_);
-    const std::unordered_set<std::int64_t> ids(batch_.row_ids.begin(), batch_.row_ids.end());
-    std::vector<std::int32_t> blocks;
-    for (std::int64_t first = 0; first < layer_.rows; first += kBlockRows) {
-      blocks.push_back(static_cast<std::int32_t>(blocks.size()));
-    }
-    if (blocks.empty()) return;
-    GroupReader reader(catalog_, Shelf::kDurable, group, blocks);
+    if (layer_.rows == 0) return;
+    std::vector<std::int64_t> ids(batch_.row_ids.begin(), batch_.row_ids.end());
+    std::ranges::sort(ids);
+    std::vector<std::int32_t> blocks(
+        static_cast<std::size_t>((layer_.rows + kBlockRows - 1) / kBlockRows));
+    std::iota(blocks.begin(), blocks.end(), 0);
+    GroupReader reader(catalog_, Shelf::kDurable, RowIdGroup(layer_), blocks);
     const std::int32_t column = 0;
     std::string elements;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       reader.Read(i, std::span(&column, 1), &elements);
       const auto *const stored = reinterpret_cast<const std::int64_t *>(elements.data());
       for (std::size_t row = 0; row < elements.size() / sizeof(std::int64_t); ++row) {
-        if (!ids.contains(stored[row])) continue;
+        if (!std::ranges::binary_search(ids, stored[row])) continue;
         throw Error(ErrorKind::kDuplicateObject, fmt::format("row {} of layer \"{}\" is logged "
                                                              "already",
                                                              stored[row], layer_.layer));
       }
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
   }
 

@@ -2,6 +2,10 @@
 
 #include "pg/row_ids.h"
 
+extern "C" {
+#include "miscadmin.h"
+}
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -61,6 +65,7 @@ std::vector<std::int64_t> RowIds::ReadIds(const IntermediateRow &layer) const {
                         bytes));
       }
       std::memcpy(ids.data() + first, elements.data(), bytes);
+      CallPg([] { CHECK_FOR_INTERRUPTS(); });
     }
     return ids;
   });

@@ -9,6 +9,7 @@
 #include "core/intermediates/partition.h"
 #include "pg/advisory_lock.h"
 #include "pg/fresh_snapshot.h"
+#include "pg/memory_scope.h"
 
 namespace trails::pg {
 
@@ -67,8 +68,8 @@ std::int32_t ColumnsOf(const IntermediateRow &intermediate) {
   return StoredShape(intermediate.scheme, intermediate.shape).columns();
 }
 
-// Writes the statistics of each column group by a statement whose parameters are intermediate,
-// first column and bytes.
+// Writes the statistics of each column group by a statement, a literal, whose parameters are
+// intermediate, first column and bytes.
 void WriteGroups(CatalogSession &catalog, const char *statement,
                  const IntermediateRow &intermediate, double flops_per_row,
                  const LayerStatistics &statistics) {
@@ -83,11 +84,12 @@ void WriteGroups(CatalogSession &catalog, const char *statement,
       group.quantisers.assign(statistics.quantisers.begin() + first,
                               statistics.quantisers.begin() + end);
     }
+    const MemoryScope memory;
     SqlParameters parameters;
     parameters.AddBigint(intermediate.intermediate_id)
         .AddInteger(first)
         .AddBytes(WriteStatistics(intermediate.scheme, group));
-    catalog.Write(statement, parameters);
+    catalog.WriteOften(statement, parameters);
   }
 }
 
@@ -124,6 +126,7 @@ std::shared_ptr<const LayerStatistics> FindStatistics(CatalogSession &catalog,
   const bool is_foreign = intermediate.is_foreign;
   if (!is_foreign) {
     if (auto remembered = Remembered(intermediate.intermediate_id)) return remembered;
+    if (!CanReadCache()) return nullptr;
   }
   SqlParameters parameters;
   parameters.AddBigint(intermediate.intermediate_id);
