@@ -101,8 +101,8 @@ void KeepRates(CatalogSession &catalog) {
   ForEachRate(&session.rates, &session.kept,
               [&](const char *name, MeasuredRate *now, MeasuredRate *kept) {
                 if (!HasChanged(*now, *kept)) return;
-                has_lock = has_lock || TryLockUntilCommit(catalog, LockSubject::kCostRates, 0);
-                if (!has_lock) return;
+                if (!has_lock) has_lock = TryLockUntilCommit(catalog, LockSubject::kCostRates, 0);
+                if (!*has_lock) return;
                 SqlParameters parameters;
                 parameters.AddText(name).AddDouble(now->seconds()).AddDouble(now->samples());
                 catalog.Write(

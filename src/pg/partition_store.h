@@ -166,7 +166,8 @@ std::vector<std::int32_t> StoredFirstColumns(CatalogSession &catalog, Shelf shel
 std::int64_t ShelfBytes(CatalogSession &catalog, Shelf shelf);
 
 // Takes a group, or a whole intermediate, off the shelf; their partitions stay until
-// CollectGarbage. Nothing happens where there is none.
+// CollectGarbage. Nothing happens where there is none. Rows of a group that another transaction is
+// deleting are left to it; those of an intermediate are waited for.
 void DropGroup(CatalogSession &catalog, Shelf shelf, const ColumnGroup &group);
 void DropIntermediate(CatalogSession &catalog, Shelf shelf, std::int64_t intermediate);
 

@@ -56,9 +56,12 @@ constexpr const char *kShelfBytes[] = {
     "SELECT coalesce(sum(octet_length(bytes)), 0)::bigint FROM trails.partition",
     "SELECT coalesce(sum(octet_length(bytes)), 0)::bigint FROM trails.cached_partition",
 };
+// Rows that another transaction is deleting are left to it: it may be waiting for this one.
 constexpr const char *kDropGroup[] = {
-    "DELETE FROM trails.row_block WHERE intermediate_id = $1 AND first_column = $2",
-    "DELETE FROM trails.cached_block WHERE intermediate_id = $1 AND first_column = $2",
+    "DELETE FROM trails.row_block WHERE ctid = ANY (ARRAY(SELECT ctid FROM trails.row_block "
+    "WHERE intermediate_id = $1 AND first_column = $2 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM trails.cached_block WHERE ctid = ANY (ARRAY(SELECT ctid FROM trails.cached_block "
+    "WHERE intermediate_id = $1 AND first_column = $2 FOR UPDATE SKIP LOCKED))",
 };
 constexpr const char *kDropIntermediate[] = {
     "DELETE FROM trails.row_block WHERE intermediate_id = $1",
