@@ -3,7 +3,6 @@
 #include "pg/pipeline_catalog.h"
 
 extern "C" {
-#include "access/xlog.h"
 #include "catalog/pg_type.h"
 }
 
@@ -15,6 +14,7 @@ extern "C" {
 #include <utility>
 
 #include "core/intermediates/row_choice.h"
+#include "pg/fresh_snapshot.h"
 #include "pg/memory_scope.h"
 
 namespace trails::pg {
@@ -183,7 +183,7 @@ bool IsStored(CatalogSession &catalog, const StageInfo &stage) {
 std::vector<bool> StoredStages(CatalogSession &catalog, const std::vector<StageInfo> &stages) {
   std::vector<bool> stored(stages.size(), false);
   stored.at(0) = true;
-  if (RecoveryInProgress()) return stored;  // UNLOGGED tables cannot be read
+  if (!CanReadCache()) return stored;
   const MemoryScope memory;
   std::vector<std::int64_t> ids;
   for (const StageInfo &stage : stages) ids.push_back(stage.intermediate_id);

@@ -1,9 +1,5 @@
 #include "pg/stage_cost.h"
 
-extern "C" {
-#include "access/xlog.h"
-}
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -46,7 +42,7 @@ std::pair<Oid, std::int64_t> KeyOf(std::int64_t intermediate) {
 
 // The rates as the table has them, or `assumed`.
 StageRates Load(CatalogSession &catalog, std::int64_t intermediate, const StageRates &assumed) {
-  if (RecoveryInProgress()) return assumed;  // UNLOGGED tables cannot be read
+  if (!CanReadCache()) return assumed;
   SqlParameters parameters;
   parameters.AddBigint(intermediate);
   if (catalog.ReadOften("SELECT query_seconds, block_seconds, column_seconds, reads, run_seconds, "

@@ -1,5 +1,5 @@
-# Pipelines outlive what servers go through: a dump and its restore, a crash that empties the cache.
-# Whatever became of the cache, answers are the same.
+# Pipelines outlive what servers go through: a dump and its restore, a crash that empties the cache, a
+# standby. Whatever became of the cache, answers are the same.
 use strict;
 use warnings;
 
@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use runs::Runs;
 
-my $node = start_node('pipelines');
+my $node = start_node('pipelines', allows_streaming => 1);
 $node->safe_psql(
 	'postgres', q{
 CREATE TYPE mood AS ENUM ('sad', 'fine');
@@ -75,10 +75,18 @@ is($node->safe_psql('postgres', "$never $answers"), $expected, 'but changes no a
 is($node->safe_psql('postgres', $sound), '', 'and leaves a sound store');
 is($node->safe_psql('postgres', "SET trails.gamma_min = 0; $answers; $answers"), "$expected\n$expected", 'which is filled again');
 
-# ---- A read-only transaction cannot write the cache.
+# ---- A standby, which cannot read the cache, and read-only transactions, which cannot write it.
 
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('pipelines_standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+is($standby->safe_psql('postgres', $answers), $expected, 'a standby answers the same');
+is($standby->safe_psql('postgres', "SELECT chosen, stored FROM trails.explain_intermediate('homes', 'stage3')"),
+	'rerun|f', 'by running the queries');
 is($node->safe_psql('postgres', "SET default_transaction_read_only = on; SET trails.gamma_min = 0; $answers"),
-	$expected, 'a read-only transaction answers the same');
+	$expected, 'so does a read-only transaction');
+$standby->stop;
 
 check_still_up($node, 'all of it');
 $node->stop;
