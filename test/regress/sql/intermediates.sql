@@ -84,19 +84,19 @@ SELECT chosen, reason, bytes > 0 AS has_bytes, materialise, materialise_reason F
 -- a transaction that only reads, or that would not see what others keep, stores nothing
 SET trails.gamma_min = 0;
 BEGIN READ ONLY;
-SELECT count(*) FROM trails.get_intermediate('homes', 'hidden1_before');
-SELECT queries > 0.9 AS remembered, materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden1_before');
+SELECT count(*) FROM trails.get_intermediate('homes', 'hidden2_before');
+SELECT queries > 0.9 AS remembered, materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden2_before');
 COMMIT;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT count(*) FROM trails.get_intermediate('homes', 'hidden1_before');
-SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden1_before');
+SELECT count(*) FROM trails.get_intermediate('homes', 'hidden2_before');
+SELECT materialise, materialise_reason FROM trails.explain_intermediate('homes', 'hidden2_before');
 COMMIT;
-SELECT is_stored('hidden1_before') AS stored;
+SELECT is_stored('hidden2_before') AS stored;
 BEGIN;
-SELECT count(*) FROM trails.get_intermediate('homes', 'hidden1_before');
-SELECT is_stored('hidden1_before') AS stored;
+SELECT count(*) FROM trails.get_intermediate('homes', 'hidden2_before');
+SELECT is_stored('hidden2_before') AS stored;
 ROLLBACK;
-SELECT is_stored('hidden1_before') AS rolled_back;
+SELECT is_stored('hidden2_before') AS rolled_back;
 
 -- an empty cache changes no answer
 CREATE TABLE kept AS SELECT row_id, "values" FROM trails.get_intermediate('homes', 'hidden2', strategy => 'read');
