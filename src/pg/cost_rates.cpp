@@ -59,8 +59,7 @@ bool IsWarm(bool *has_run) {
 }
 
 bool HasChanged(const MeasuredRate &now, const MeasuredRate &kept) {
-  return now.samples() != kept.samples() &&
-         std::fabs(now.seconds() - kept.seconds()) > kWorthKeeping * kept.seconds();
+  return std::fabs(now.seconds() - kept.seconds()) > kWorthKeeping * kept.seconds();
 }
 
 }  // namespace
@@ -92,6 +91,10 @@ void LearnRead(const ReadWork &work, double seconds) {
 void LearnRerun(const RerunWork &work, const RerunTimes &times) {
   Session &session = TheSession();
   if (IsWarm(&session.has_rerun)) session.rates.Learn(work, times);
+}
+
+void ForgetRead(SchemeKind scheme) {
+  TheSession().rates.ForgetRead(scheme);
 }
 
 void KeepRates(CatalogSession &catalog) {

@@ -21,6 +21,10 @@ const CostRates &CurrentRates(CatalogSession &catalog);
 void LearnRead(const ReadWork &work, double seconds);
 void LearnRerun(const RerunWork &work, const RerunTimes &times);
 
+// A query was run since reading codes of that scheme is expected to take longer: see
+// CostRates::ForgetRead. Not kStats.
+void ForgetRead(SchemeKind scheme);
+
 // Writes the rates that have changed by more than a tenth since they were read or written, where
 // the transaction may and no other one is writing them. Throws PgError.
 void KeepRates(CatalogSession &catalog);

@@ -45,12 +45,18 @@ constexpr const char *kLoggedVersions =
     "SELECT v.version, v.versions FROM (SELECT model_id, row_number() OVER (ORDER BY model_id) AS "
     "version, count(*) OVER () AS versions FROM trails.model WHERE owner = $1 AND name = $2) AS v "
     "JOIN trails.logged AS l USING (model_id) ORDER BY v.version";
-// Pipelines and foreign models: the owner's alone.
+// Pipelines and foreign models: the owner's alone. $1 is the name, $2 the caller. His own comes
+// first; two rows of others tell that the name is ambiguous.
 constexpr const char *kFindByName =
     "SELECT l.logged_id, l.kind, l.owner::oid, "
-    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id) "
+    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name "
     "FROM trails.logged AS l WHERE l.name = $1 AND pg_has_role($2, l.owner::oid, 'USAGE') "
-    "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 1";
+    "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 2";
+constexpr const char *kFindByOwnerAndName =
+    "SELECT l.logged_id, l.kind, l.owner::oid, "
+    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name "
+    "FROM trails.logged AS l WHERE concat(pg_get_userbyid(l.owner::oid), '.', l.name) = $1 "
+    "AND pg_has_role($2, l.owner::oid, 'USAGE') ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 2";
 constexpr const char *kListIntermediates =
     "SELECT intermediate_id, epoch, layer, shape, rows, scheme FROM trails.intermediate "
     "WHERE logged_id = $1 AND epoch = $2 ORDER BY position";
@@ -122,14 +128,31 @@ std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRo
   return found;
 }
 
+[[noreturn]] void ThrowAmbiguous(const std::string &name) {
+  const char *const text = name.c_str();
+  CallPg([=] {
+    ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_FUNCTION), errmsg("\"%s\" is not unique", text),
+                    errdetail("Several owners logged a pipeline or a foreign model of this name."),
+                    errhint("Write it with its owner, as in 'owner.%s'.", text)));
+  });
+  pg_unreachable();
+}
+
 std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_view name) {
   SqlParameters parameters;
   parameters.AddText(name).AddOid(catalog.caller());
-  if (catalog.WriteOften(kFindByName, parameters) == 0) return std::nullopt;
+  std::uint64_t found = catalog.WriteOften(kFindByName, parameters);
+  if (found == 0 && name.find('.') != std::string_view::npos) {
+    SqlParameters with_owner;
+    with_owner.AddText(name).AddOid(catalog.caller());
+    found = catalog.WriteOften(kFindByOwnerAndName, with_owner);
+  }
+  if (found == 0) return std::nullopt;
+  if (found > 1 && catalog.ObjectId(0, 2) != catalog.caller()) ThrowAmbiguous(std::string(name));
   LoggedRow logged;
   logged.logged_id = catalog.Bigint(0, 0);
   logged.kind = catalog.Text(0, 1) == "pipeline" ? LoggedKind::kPipeline : LoggedKind::kForeign;
-  logged.name = name;
+  logged.name = catalog.Text(0, 4);
   logged.owner = catalog.ObjectId(0, 2);
   logged.default_epoch = catalog.Integer(0, 3);
   return logged;
@@ -443,16 +466,12 @@ std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_vie
     if (count == 0 && version) ThrowNotLogged(catalog, model, version);
   }
   if (count == 0) {
-    if (version) {
-      if (const auto found = FindLoggedName(catalog, name)) ThrowNoVersions(*found);
+    const std::optional<LoggedRow> found = FindLoggedName(catalog, name);
+    if (found && version) ThrowNoVersions(*found);
+    if (found) {
+      count = catalog.Write("SELECT logged_id FROM trails.logged WHERE logged_id = $1 FOR UPDATE",
+                            Number(found->logged_id));
     }
-    SqlParameters by_name;
-    by_name.AddText(name).AddOid(catalog.caller());
-    count = catalog.Write(
-        "SELECT logged_id FROM trails.logged WHERE logged_id = (SELECT l.logged_id "
-        "FROM trails.logged AS l WHERE l.name = $1 AND pg_has_role($2, l.owner::oid, 'USAGE') "
-        "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 1) FOR UPDATE",
-        by_name);
   }
   if (count == 0) ThrowNotLogged(catalog, FindModel(name), std::nullopt);
   std::vector<std::int64_t> ids;

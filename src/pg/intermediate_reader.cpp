@@ -11,6 +11,7 @@ extern "C" {
 #include <cstring>
 #include <list>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "pg/advisory_lock.h"
@@ -147,6 +148,13 @@ void LeaveCache(CatalogSession &catalog, const CheckedQuery &query, const GroupP
   }
 }
 
+// Whether the store was not used, or the group is not to be stored, for READ's expected time alone.
+bool IsReadTooDear(const IntermediateQuery &query, const GroupPlan &group) {
+  return query.strategy == Strategy::kAuto && group.strategy == Strategy::kRerun &&
+         query.intermediate.scheme.kind != SchemeKind::kStats &&
+         (group.stored ? group.read_seconds > group.rerun_seconds : group.counts <= 0);
+}
+
 // The columns of all queries that one run of one model gives.
 struct RerunColumns {
   const CheckedQuery *first = nullptr;  // whose model it is
@@ -191,6 +199,7 @@ class Reading {
     for (const auto &[model, columns] : reruns_) {
       LearnRerun(columns.rerun->work(), columns.rerun->times());
     }
+    for (const SchemeKind scheme : too_dear_) ForgetRead(scheme);
   }
 
  private:
@@ -209,6 +218,9 @@ class Reading {
         RerunColumns &columns = reruns_[model];
         if (columns.first == nullptr) columns.first = &query;
         columns.Add(query, group, columns_, statistics.get());
+        if (IsReadTooDear(query.query, group)) {
+          too_dear_.insert(query.query.intermediate.scheme.kind);
+        }
       }
       columns_ += group.columns;
     }
@@ -241,6 +253,7 @@ class Reading {
   std::vector<std::shared_ptr<const LayerStatistics>> statistics_;  // what quantisers belong to
   std::list<StoredColumns> stored_;
   std::map<ModelAtEpoch, RerunColumns> reruns_;
+  std::set<SchemeKind> too_dear_;  // to read
   std::int64_t columns_ = 0;
   std::size_t batch_blocks_ = 1;
   std::vector<std::int64_t> row_ids_;

@@ -12,6 +12,7 @@
 extern "C" {
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "miscadmin.h"
 #include "utils/tuplestore.h"
 }
 
@@ -70,6 +71,7 @@ class ResultSet {
         fill(row, values, nulls);
         tuplestore_putvalues(store_, columns_, values, nulls);
         MemoryContextReset(row_context_);
+        CHECK_FOR_INTERRUPTS();  // a row may have a million values
       }
       MemoryContextSwitchTo(before);
     });

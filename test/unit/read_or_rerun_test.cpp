@@ -74,6 +74,17 @@ TEST(MeasuredRate, CountsAShareOfASample) {
   EXPECT_DOUBLE_EQ(rate.samples(), 1);
 }
 
+TEST(MeasuredRate, ForgetsWhatIsNotTriedDownToTheAssumption) {
+  const MeasuredRate assumed(10);
+  MeasuredRate dear(110, 7);
+  dear.Forget(assumed);
+  EXPECT_DOUBLE_EQ(dear.seconds(), 107);  // 3 % of the way
+  EXPECT_EQ(dear.samples(), 7);
+  MeasuredRate cheap(5, 7);
+  cheap.Forget(assumed);
+  EXPECT_EQ(cheap.seconds(), 5);
+}
+
 TEST(LearnTogether, IsExactForOneRate) {
   MeasuredRate rate(2);
   const RatePart part{&rate, 10};
@@ -165,6 +176,20 @@ TEST(CostRates, LearnFromAReadWhatItTook) {
   EXPECT_NEAR(rates.Seconds(point), 300e-6, 30e-6);
   EXPECT_NEAR(rates.Seconds(whole), 20e-3, 2e-3);
   EXPECT_GT(rates.read_query.seconds(), 100e-6);  // what a query of one value takes is fixed
+}
+
+TEST(CostRates, ForgetThatReadingWasDearOfTheseCodesAlone) {
+  CostRates rates;
+  const ReadWork work{
+      .queries = 1, .slices = 20, .bytes = 100'000, .values = 100'000, .scheme = SchemeKind::kF16};
+  const double assumed = rates.Seconds(work);
+  rates.Learn(work, 3 * assumed);
+  rates.decoded_value[static_cast<std::size_t>(SchemeKind::kQ8)] = MeasuredRate(1e-6, 9);
+  const double dear = rates.Seconds(work);
+  ASSERT_GT(dear, 2 * assumed);
+  for (int run = 0; run < 300; ++run) rates.ForgetRead(SchemeKind::kF16);
+  EXPECT_NEAR(rates.Seconds(work), assumed, 0.01 * assumed);
+  EXPECT_EQ(rates.decoded_value[static_cast<std::size_t>(SchemeKind::kQ8)].seconds(), 1e-6);
 }
 
 TEST(CostRates, LearnFromARerunEachPartByItself) {

@@ -37,14 +37,14 @@ chunks() {
        RETURN pg_temp.u16(b, at) + 65536 * pg_temp.u16(b, at + 2)' "WITH
     p AS MATERIALIZED (
       SELECT partition_id, columns, octet_length(bytes) AS bytes,
-             substring(bytes FROM 1 FOR 16 + 32 * columns) AS head
+             substring(bytes FROM 1 FOR 32 + 32 * columns) AS head
       FROM (TABLE trails.partition UNION ALL TABLE trails.cached_partition) AS t),
     entry AS MATERIALIZED (
       SELECT partition_id, number, get_byte(head, place) AS encoding,
              pg_temp.u16(head, place + 2) AS base_column, pg_temp.u32(head, place + 8) AS payload,
              pg_temp.u32(head, place + 12) AS elements,
              pg_temp.u32(head, place + 20) + (pg_temp.u32(head, place + 24) << 32) AS base_partition
-      FROM p, generate_series(0, columns - 1) AS number, LATERAL (SELECT 16 + 32 * number AS place) AS w),
+      FROM p, generate_series(0, columns - 1) AS number, LATERAL (SELECT 32 + 32 * number AS place) AS w),
     alone AS MATERIALIZED (
       SELECT e.partition_id, sum(e.elements) AS elements,
              sum(CASE WHEN e.encoding = 5 THEN b.payload ELSE e.payload END) AS payload,

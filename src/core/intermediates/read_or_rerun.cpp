@@ -32,6 +32,10 @@ void MeasuredRate::Learn(double seconds, double units, double share) noexcept {
   samples_ += share;
 }
 
+void MeasuredRate::Forget(const MeasuredRate &assumed) noexcept {
+  if (seconds_ > assumed.seconds_) seconds_ += kForgotten * (assumed.seconds_ - seconds_);
+}
+
 void LearnTogether(double seconds, std::span<const RatePart> parts) noexcept {
   if (!(seconds >= 0) || std::isinf(seconds)) return;
   double expected = 0;
@@ -67,6 +71,15 @@ void RerunTimes::Add(const RerunTimes &more) noexcept {
   for (std::size_t scheme = 0; scheme < kValueSchemes; ++scheme) {
     quantised[scheme] += more.quantised[scheme];
   }
+}
+
+void CostRates::ForgetRead(SchemeKind scheme) noexcept {
+  static constexpr CostRates kAssumed;
+  const auto codes = static_cast<std::size_t>(scheme);
+  read_query.Forget(kAssumed.read_query);
+  slice.Forget(kAssumed.slice);
+  byte.Forget(kAssumed.byte);
+  decoded_value[codes].Forget(kAssumed.decoded_value[codes]);
 }
 
 double CostRates::Seconds(const ReadWork &work) const noexcept {

@@ -32,6 +32,9 @@ class MeasuredRate {
   // it, the later ones weigh kWeight. share: of one sample, that it is counted as. Nothing happens
   // for no units, a time that is negative, or either not finite.
   void Learn(double seconds, double units, double share = 1) noexcept;
+  // What is not tried is not measured: goes kForgotten of the way down to `assumed`, if above it.
+  void Forget(const MeasuredRate &assumed) noexcept;
+  static constexpr double kForgotten = 0.03;
 
   double seconds() const noexcept { return seconds_; }
   double samples() const noexcept { return samples_; }
@@ -115,6 +118,10 @@ struct CostRates {
 
   // What was measured of work: wall time from looking for the partitions to the decoded values.
   void Learn(const ReadWork &work, double seconds) noexcept;
+  // Forgets a part of what READ of such codes was measured to take, for each time that a query was
+  // run since reading was expected to take longer: so that one bad measurement does not keep
+  // everything from being read for ever. An estimate twice too high is halved by 23 to 40 queries.
+  void ForgetRead(SchemeKind scheme) noexcept;
   // A pass too short to tell operations from cold weights counts as part of beginning.
   void Learn(const RerunWork &work, const RerunTimes &times) noexcept;
 };

@@ -204,8 +204,24 @@ SELECT trails.drop_intermediates('shared');
 SELECT * FROM trails.get_intermediate('shared', 'l');
 SELECT trails.drop_intermediates('shared');
 RESET ROLE;
-DROP OWNED BY regress_trails_owner, regress_trails_member;
-DROP ROLE regress_trails_owner, regress_trails_member;
+-- two owners' of one name are told apart by their owner, or not at all
+CREATE ROLE regress_trails_other ROLE regress_trails_member;
+GRANT USAGE ON SCHEMA trails TO regress_trails_other;
+SET ROLE regress_trails_owner;
+SELECT trails.log_intermediate('pair', 'l', '{7}', '{0.5}');
+SET ROLE regress_trails_other;
+SELECT trails.log_intermediate('pair', 'l', '{7}', '{0.25}');
+SELECT trails.value_at('pair', 'l', 1, 7);
+SET ROLE regress_trails_member;
+SELECT trails.value_at('pair', 'l', 1, 7);
+SELECT trails.drop_intermediates('pair');
+SELECT trails.value_at('regress_trails_other.pair', 'l', 1, 7);
+SELECT trails.drop_intermediates('regress_trails_other.pair');
+SELECT trails.value_at('pair', 'l', 1, 7);
+SELECT trails.drop_intermediates('pair');
+RESET ROLE;
+DROP OWNED BY regress_trails_owner, regress_trails_member, regress_trails_other;
+DROP ROLE regress_trails_owner, regress_trails_member, regress_trails_other;
 
 CREATE ROLE regress_trails_stranger;
 GRANT USAGE ON SCHEMA trails TO regress_trails_stranger;
