@@ -70,12 +70,14 @@ void CheckSameRows(CatalogSession &catalog, const LogRequest &request, const Mod
   const bool is_key = request.key.empty() || request.key == key;
   const bool is_sample = !request.sample || *request.sample == sample;
   if (is_source && is_key && is_sample) return;
-  throw Error(ErrorKind::kDuplicateObject,
-              fmt::format("intermediates of model \"{}\" are logged already", model.name),
-              fmt::format("They are of {} rows of relation {}, with {}.",
-                          sample == 0 ? "all" : std::to_string(sample), source,
-                          key.empty() ? "no key" : fmt::format("key \"{}\"", key)),
-              "To log others, drop these with trails.drop_intermediates first.");
+  throw Error(
+      ErrorKind::kDuplicateObject,
+      fmt::format("intermediates of model \"{}\" are logged already", model.name),
+      fmt::format("They are of {} rows of relation {}, with {}.",
+                  sample == 0 ? "all" : std::to_string(sample), source,
+                  key.empty() ? "no key" : fmt::format("key \"{}\"", key)),
+      "To log others, drop these with trails.drop_intermediates first. Epochs that a training "
+      "logged go with them, and cannot be logged again.");
 }
 
 // The layers asked for by name, as they are called; all of them where none are named.
