@@ -128,16 +128,6 @@ std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRo
   return found;
 }
 
-[[noreturn]] void ThrowAmbiguous(const std::string &name) {
-  const char *const text = name.c_str();
-  CallPg([=] {
-    ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_FUNCTION), errmsg("\"%s\" is not unique", text),
-                    errdetail("Several owners logged a pipeline or a foreign model of this name."),
-                    errhint("Write it with its owner, as in 'owner.%s'.", text)));
-  });
-  pg_unreachable();
-}
-
 std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_view name) {
   SqlParameters parameters;
   parameters.AddText(name).AddOid(catalog.caller());
@@ -148,7 +138,10 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
     found = catalog.WriteOften(kFindByOwnerAndName, with_owner);
   }
   if (found == 0) return std::nullopt;
-  if (found > 1 && catalog.ObjectId(0, 2) != catalog.caller()) ThrowAmbiguous(std::string(name));
+  if (found > 1 && catalog.ObjectId(0, 2) != catalog.caller()) {
+    ThrowNotUnique(fmt::format("\"{}\"", name), std::string(name),
+                   "Several owners logged a pipeline or a foreign model of this name.");
+  }
   LoggedRow logged;
   logged.logged_id = catalog.Bigint(0, 0);
   logged.kind = catalog.Text(0, 1) == "pipeline" ? LoggedKind::kPipeline : LoggedKind::kForeign;

@@ -45,16 +45,6 @@ SqlParameters NameAndCaller(CatalogSession &catalog, std::string_view model) {
               "The view trails.models lists the models that you may use.");
 }
 
-[[noreturn]] void ThrowAmbiguous(const std::string &model) {
-  const char *const name = model.c_str();
-  CallPg([=] {
-    ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_FUNCTION), errmsg("model \"%s\" is not unique", name),
-                    errdetail("Roles of several owners granted a model of this name."),
-                    errhint("Write it with its owner, as in 'owner.%s'.", name)));
-  });
-  pg_unreachable();
-}
-
 std::optional<ModelRow> FindIfAny(CatalogSession &catalog, std::string_view model) {
   std::uint64_t found = catalog.ReadOften(kFindByName, NameAndCaller(catalog, model));
   if (found == 0 && model.find('.') != std::string_view::npos) {
@@ -63,7 +53,10 @@ std::optional<ModelRow> FindIfAny(CatalogSession &catalog, std::string_view mode
   if (found == 0) return std::nullopt;
   ModelRow row;
   row.owner = catalog.ObjectId(0, 1);
-  if (found > 1 && row.owner != catalog.caller()) ThrowAmbiguous(std::string(model));
+  if (found > 1 && row.owner != catalog.caller()) {
+    ThrowNotUnique(fmt::format("model \"{}\"", model), std::string(model),
+                   "Roles of several owners granted a model of this name.");
+  }
   row.key = {CatalogTable("model"), catalog.Bigint(0, 0), catalog.Bigint(0, 3)};
   row.bytes = catalog.Bigint(0, 2);
   row.name = catalog.Text(0, 4);
@@ -107,6 +100,17 @@ void ChangeReaders(std::string_view model, const std::string &role, const char *
 }
 
 }  // namespace
+
+void ThrowNotUnique(const std::string &subject, const std::string &name, const char *detail) {
+  const char *const what = subject.c_str();
+  const char *const text = name.c_str();
+  CallPg([=] {
+    ereport(ERROR,
+            (errcode(ERRCODE_AMBIGUOUS_FUNCTION), errmsg("%s is not unique", what),
+             errdetail("%s", detail), errhint("Write it with its owner, as in 'owner.%s'.", text)));
+  });
+  pg_unreachable();
+}
 
 ModelRow FindModel(std::string_view model) {
   return WithCatalog([&](CatalogSession &catalog) { return Find(catalog, model); });

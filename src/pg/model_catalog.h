@@ -34,6 +34,10 @@ struct ModelRow {
   std::int64_t bytes = 0;
 };
 
+// Throws PgError (42725): `subject`, which the caller called `name`, is of several other owners.
+[[noreturn]] void ThrowNotUnique(const std::string &subject, const std::string &name,
+                                 const char *detail);
+
 // Throws Error(kUndefinedObject) when there is none that the caller may use; PgError (42725) when
 // models of several other owners have the name. Cost: one index look-up through a kept plan.
 ModelRow FindModel(std::string_view model);

@@ -106,3 +106,27 @@ logged_maps() {
          FROM mistique_map WHERE row_id BETWEEN $first AND least($3, $first + 999)" >/dev/null
   done
 }
+
+# chosen_for NAME EXPLAIN...: into choices of $folder a query of what auto chooses for the cell NAME:
+# arguments of explain_intermediate for each layer that is asked; none where statistics alone are.
+chosen_for() {
+  local name=$1 explain="'statistics'" part
+  shift
+  if [ $# -gt 0 ]; then
+    explain=''
+    for part in "$@"; do
+      explain+="${explain:+ UNION ALL }SELECT chosen FROM trails.explain_intermediate($part)"
+    done
+    explain="(SELECT string_agg(DISTINCT chosen, ', ' ORDER BY chosen) FROM ($explain) AS c)"
+  fi
+  # shellcheck disable=SC2154  # of whoever sources this
+  echo "SELECT 'chosen', '$name', $explain;" >>"$folder/choices"
+}
+
+# forced NAME ASK EXPLAIN...: the cell of the statement ASK by each strategy, which stands for STRATEGY
+# in it.
+forced() {
+  local name=$1 ask=$2
+  shift 2
+  cell "$name" "${ask//STRATEGY/read}" "${ask//STRATEGY/rerun}" "${ask//STRATEGY/auto}" "$@"
+}

@@ -94,25 +94,11 @@ quoted() {
 # cell NAME READ RERUN AUTO EXPLAIN...: its statements, and arguments of explain_intermediate for what
 # AUTO asks of each layer; none where it asks for statistics alone.
 cell() {
-  local name=$1 explain="'statistics'" part
+  local name=$1
   printf '%s;\n' "$4" "$2" "$4" "$3" >>"$folder/turn"
   echo "$3;" >>"$folder/source"
   shift 4
-  if [ $# -gt 0 ]; then
-    explain=''
-    for part in "$@"; do
-      explain+="${explain:+ UNION ALL }SELECT chosen FROM trails.explain_intermediate($part)"
-    done
-    explain="(SELECT string_agg(DISTINCT chosen, ', ' ORDER BY chosen) FROM ($explain) AS c)"
-  fi
-  echo "SELECT 'chosen', '$name', $explain;" >>"$folder/choices"
-}
-
-# forced NAME ASK EXPLAIN...: the statement ASK by each strategy, which stands for STRATEGY in it.
-forced() {
-  local name=$1 ask=$2
-  shift 2
-  cell "$name" "${ask//STRATEGY/read}" "${ask//STRATEGY/rerun}" "${ask//STRATEGY/auto}" "$@"
+  chosen_for "$name" "$@"
 }
 
 # numbers_of STAGE: its columns that are numbers, counted from 1, with commas between.

@@ -120,7 +120,7 @@ struct CostRates {
   void Learn(const ReadWork &work, double seconds) noexcept;
   // Forgets a part of what READ of such codes was measured to take, for each time that a query was
   // run since reading was expected to take longer: so that one bad measurement does not keep
-  // everything from being read for ever. An estimate twice too high is halved by 23 to 40 queries.
+  // everything from being read for ever. 23 queries halve what is above the assumption.
   void ForgetRead(SchemeKind scheme) noexcept;
   // A pass too short to tell operations from cold weights counts as part of beginning.
   void Learn(const RerunWork &work, const RerunTimes &times) noexcept;
