@@ -1,0 +1,58 @@
+// Batch normalisation, ReLU and dropout of one hidden layer of all members, forward and backward:
+// kernels/batch_norm.h for many networks, with the moving averages of the moments.
+//
+// A block holds all rows of eight units of a member in registers, so that each number is read once
+// and written once. Sums go over a fixed tree: the same bits in every run.
+//
+// May touch: src/kernels, the CUDA runtime (.cu only). Knows nothing of Torch or PostgreSQL.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cohort_shape.h"
+
+struct CUstream_st;
+
+namespace trails::kernels {
+
+// All pointers [members, padded].
+struct CohortNorm {
+  const float *gamma = nullptr;
+  const float *beta = nullptr;
+  float *mean = nullptr;  // of the mini-batch, as inv
+  float *inv = nullptr;
+};
+
+// The moving averages over the steps, [members, padded]: of the mean, and of the unbiased variance
+// as Trainer::Update computes it from inv.
+struct CohortMoments {
+  float *average_mean = nullptr;
+  float *average_var = nullptr;
+};
+
+// z [members, batch, padded] (without a bias) becomes xhat in place; h, of the same shape, is
+// overwritten by max(gamma xhat + beta, 0) after dropout; mean and inv by the mini-batch's; moments
+// follow them by step->follow. Padding: zeros become zeros. 2 <= shape.batch <= kMostBatchRows.
+// The kernel sums in another order than the twin: mean within 1e-6 of the largest |z|, h and xhat
+// within 1e-5 relative to 1 (times |gamma|, scale), the dropped units are the same.
+// Cost: 12 bytes a number.
+void CohortNormForwardCpu(const CohortShape &shape, const CohortLayer &layer,
+                          const CohortNorm &norm, const CohortStep *step, float *z, float *h,
+                          const CohortMoments &moments);
+void CohortNormForwardCuda(const CohortShape &shape, const CohortLayer &layer,
+                           const CohortNorm &norm, const CohortStep *step, float *z, float *h,
+                           const CohortMoments &moments, CUstream_st *stream);
+
+// dh [members, batch, padded], the gradient of h, becomes that of z in place; gamma_gradient and
+// beta_gradient [members, padded] are overwritten. xhat and norm are the forward pass's; which
+// units were active is computed again from them and from the dropout's hash, exactly, which is
+// cheaper than to read h. Tolerance: sums over rows within 1e-5 of the sum of their terms' sizes.
+// Cost: 12 bytes a number.
+void CohortNormBackwardCpu(const CohortShape &shape, const CohortLayer &layer,
+                           const CohortNorm &norm, const float *xhat, float *dh,
+                           float *gamma_gradient, float *beta_gradient);
+void CohortNormBackwardCuda(const CohortShape &shape, const CohortLayer &layer,
+                            const CohortNorm &norm, const float *xhat, float *dh,
+                            float *gamma_gradient, float *beta_gradient, CUstream_st *stream);
+
+}  // namespace trails::kernels
