@@ -1199,7 +1199,7 @@ RETURNS TABLE (class text, rows bigint, mean_a double precision, mean_b double p
                mean_diff double precision, mean_abs_diff double precision)
 AS 'MODULE_PATHNAME', 'trails_column_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.column_diff IS
-'how two columns differ, row by row: of one model, or of two, or two versions of one, that were logged on the same rows (equal keys, or rows that both see alike); by: the target, or a categorical feature of the first';
+'how two columns differ, row by row: of one model, or of two, or two versions of one, over rows that both see alike or that have equal keys, and over no others; by: the target, or a categorical feature of the first';
 
 CREATE FUNCTION trails.knn(
     model text, layer text, row_id bigint, k integer DEFAULT 10, metric text DEFAULT 'l2',

@@ -21,7 +21,7 @@ struct SourceCall {
   SelectionOptions options;          // but for the space, the memory limit and past runs
   std::optional<std::string> space;  // name of a search space; none where candidates are given
   bool history = true;               // learn from past runs
-  bool log = false;                  // log the model; its epochs too with options.snapshot_every
+  bool log = false;  // log the model, with request.key; its epochs too with options.snapshot_every
   std::optional<Scheme> log_scheme;  // of its layers; none: trails.intermediate_scheme
 };
 

@@ -204,6 +204,7 @@ double LogModel(const RunRecord &record, const SelectionResult &result, std::int
   LogTraining({.model_id = model_id,
                .name = record.model_name,
                .source = record.call->request.relation,
+               .key = record.call->request.key,
                .scheme = record.log->scheme},
               result);
   return SecondsSince(logging);

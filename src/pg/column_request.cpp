@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "access/relation.h"
+#include "catalog/heap.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
@@ -121,6 +122,7 @@ class Resolver {
     if (!request_.target.empty()) resolved_.target = Named(request_.target);
     if (!request_.group.empty()) resolved_.group = Named(request_.group);
     if (!request_.split.empty()) resolved_.split = Column(Find(request_.split));
+    if (!request_.key.empty()) CheckKey();
     if (!request_.inputs.empty()) {
       AddInputs();
     } else if (request_.features) {
@@ -180,6 +182,16 @@ class Resolver {
                   "The target is never a feature, so it need not be excluded.",
                   "Leave it out of exclude.");
     }
+  }
+
+  // A system column may be the key too.
+  void CheckKey() const {
+    const char *const key = request_.key.c_str();
+    if (CallPg([=] { return SystemAttributeByName(key); }) != nullptr) return;
+    if (Find(request_.key).readable) return;
+    const ObjectType type = get_relkind_objtype(relation_.relkind);
+    const char *const relation = relation_.name;
+    CallPg([=] { aclcheck_error(ACLCHECK_NO_PRIV, type, relation); });
   }
 
   const Attribute &Find(const std::string &name) const {

@@ -34,6 +34,9 @@ struct ReadRequest {
   std::string target;
   std::string split;  // read as text, whatever its type
   std::string group;
+  // A column to know rows by, of any type, which whoever asks reads himself: it is there, and may
+  // be read, or that is an error.
+  std::string key;
 
   std::int64_t memory_limit_bytes = 0;  // 0: no limit
   // Stop the scan early, see ReadResult::complete: when this has passed, or when what each value
@@ -71,8 +74,8 @@ struct ResolvedRequest {
 // Throws Error: kUndefinedColumn with a HINT of similar or available columns; kInvalidArgument for
 // the target (split, group) among the features or in exclude, a column named twice, or a column
 // whose kind does not fit the model's; kNotSupported for a column asked for by name whose type is
-// not (see column_type.h); kBadData when no feature is left. PgError: 42P01, 42501, 42809 for a
-// relation that holds no rows (index, sequence, composite type).
+// not (see column_type.h); kBadData when no feature is left. PgError: 42P01, 42501 (of columns, for
+// the key alone), 42809 for a relation that holds no rows (index, sequence, composite type).
 // Cost: catalog look-ups only.
 ResolvedRequest DescribeColumns(const ReadRequest &request);
 

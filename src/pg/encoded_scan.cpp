@@ -5,7 +5,6 @@
 extern "C" {
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 }
 
 #include <algorithm>
@@ -25,15 +24,6 @@ namespace {
 std::string Quoted(const std::string &name) {
   const char *const text = name.c_str();
   return CallPg([=] { return quote_identifier(text); });
-}
-
-void CheckKey(const ScanRequest &request, const ResolvedRequest &resolved) {
-  const Oid relation = request.source;
-  const char *const name = request.key.c_str();
-  if (CallPg([=] { return get_attnum(relation, name); }) != InvalidAttrNumber) return;
-  throw Error(
-      ErrorKind::kUndefinedColumn,
-      fmt::format("column \"{}\" of relation \"{}\" does not exist", request.key, resolved.name));
 }
 
 // A name that no column has: a column would be taken for it.
@@ -111,8 +101,8 @@ void ScanEncoded(const Model &model, const std::string &name, const ScanRequest 
   described.relation = request.source;
   described.inputs = fields.columns;
   if (request.with_target) described.target = target.name;
+  described.key = request.key;
   const ResolvedRequest resolved = DescribeColumns(described);
-  if (!request.key.empty()) CheckKey(request, resolved);
 
   std::vector<InputColumn> columns = fields.columns;
   if (request.with_target) columns.push_back(target);

@@ -34,8 +34,8 @@ struct EncodedBlock {
 // cursor, and hands each block of at most kScanRows rows to `sink`. The same table gives the same
 // order of rows, as far as its rows did not move. `name`: the model's, for messages.
 // Memory: one block.
-// Throws what DescribeColumns throws for the model's columns; Error(kUndefinedColumn) for the key;
-// PgError, also on cancel between two blocks; what the sink throws.
+// Throws what DescribeColumns throws for the model's columns and the key; PgError, also on cancel
+// between two blocks; what the sink throws.
 // Cost: some 2 us a row.
 inline constexpr std::int64_t kScanRows = 1'024;
 void ScanEncoded(const Model &model, const std::string &name, const ScanRequest &request,

@@ -83,16 +83,38 @@ struct Option {
   }
 };
 
-// train logs every so many epochs; a selection has no epochs of one network, and logs or does not.
+// Whether to log the model that is kept; a number logs the training's epochs too.
 void ReadLog(const Option &option, SourceCall *call) {
-  if (option.set == OptionSet::kTraining) {
-    call->options.snapshot_every = option.Whole(1, kMaxLog);
-    call->log = true;
-  } else if (option.value.type == jbvNumeric) {
-    call->log = option.Whole(0, 1) == 1;
-  } else {
+  call->log = true;
+  if (option.value.type == jbvBool) {
     call->log = option.Truth();
+  } else if (option.set == OptionSet::kTraining) {
+    call->options.snapshot_every = option.Number(1, kMaxLog, "true, false or a whole number");
+  } else {
+    throw Error(ErrorKind::kInvalidArgument, "option \"log\" must be true or false", {},
+                "The model that is kept is logged. Epochs of a training can be logged by "
+                "trails.train alone.");
   }
+}
+
+void ReadLogKey(const Option &option, SourceCall *call) {
+  call->request.key = option.Word();
+  if (call->request.key.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "option \"log_key\" must not be an empty name", {},
+                "Name the column whose values name one row each.");
+  }
+}
+
+// What only says how to log.
+void CheckLogOptions(const SourceCall &call) {
+  if (call.log) return;
+  const char *const needless = call.log_scheme             ? "log_scheme"
+                               : !call.request.key.empty() ? "log_key"
+                                                           : nullptr;
+  if (needless == nullptr) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("option \"{}\" needs option \"log\"", needless),
+              "Without it nothing of the model is logged.", "Add \"log\": true.");
 }
 
 constexpr int SetOf(std::initializer_list<OptionSet> sets) {
@@ -136,6 +158,7 @@ constexpr KnownOption kKnownOptions[] = {
        call->options.keep_candidates = option.Whole<std::int64_t>(0, kLargestWholeSpace);
      }},
     {"log", kStores, ReadLog},
+    {"log_key", kStores, ReadLogKey},
     {"log_scheme", kStores,
      [](const Option &option, SourceCall *call) { call->log_scheme = ParseScheme(option.Word()); }},
     {"max_epochs", kRefines,
@@ -203,9 +226,7 @@ void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set, Sourc
     if (token == WJB_KEY) key.assign(item.val.string.val, item.val.string.len);
     if (token == WJB_VALUE) Read(Option{key, item, set}, call);
   }
-  if (call->log_scheme && !call->log) {
-    throw Error(ErrorKind::kInvalidArgument, "option \"log_scheme\" needs option \"log\"");
-  }
+  CheckLogOptions(*call);
 }
 
 }  // namespace trails::pg

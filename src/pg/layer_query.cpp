@@ -2,7 +2,6 @@
 
 #include "pg/layer_query.h"
 
-#include "pg/logged_rows.h"
 #include "pg/stage_source.h"
 
 extern "C" {
@@ -137,36 +136,6 @@ std::int32_t CountArgument(const NamedArguments &args, const char *name, std::in
   throw Error(ErrorKind::kInvalidArgument,
               fmt::format("argument \"{}\" must be between 1 and {}", name, most),
               fmt::format("It is {}.", count));
-}
-
-void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b) {
-  const IntermediateRow &layer_a = a.intermediate;
-  const IntermediateRow &layer_b = b.intermediate;
-  if (layer_a.is_stage != layer_b.is_stage) {
-    throw Error(
-        ErrorKind::kNotSupported,
-        fmt::format("{} and {} cannot be compared", Described(a.logged), Described(b.logged)),
-        "A pipeline's stages are compared with stages alone.");
-  }
-  if (!layer_a.has_row_ids() && !layer_b.has_row_ids()) {
-    RequireSameRows(a.logged, b.logged);
-    return;
-  }
-  std::string how = fmt::format("They have {} and {} rows.", layer_a.rows, layer_b.rows);
-  if (layer_a.rows == layer_b.rows) {
-    const RowIds ids_a(layer_a);
-    const RowIds ids_b(layer_b);
-    const std::int64_t position = ids_a.FirstDifference(ids_b, layer_a.rows);
-    if (position == layer_a.rows) return;
-    how = fmt::format("Row {} in their order has the ids {} and {}.", position + 1,
-                      ids_a.IdOf(position), ids_b.IdOf(position));
-  }
-  throw Error(ErrorKind::kInvalidArgument,
-              fmt::format("layers \"{}\" and \"{}\" are not of the same rows", layer_a.layer,
-                          layer_b.layer),
-              how,
-              "Rows are matched by position, so that the ids must be equal and in the same "
-              "order.");
 }
 
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row) {

@@ -63,11 +63,6 @@ std::optional<std::vector<std::int64_t>> RowsArgument(const NamedArguments &args
 // A number from 1 to `most`. Throws Error(kInvalidArgument).
 std::int32_t CountArgument(const NamedArguments &args, const char *name, std::int32_t most);
 
-// Throws Error(kInvalidArgument) unless row i of one layer is row i of the other: by the rows that
-// their models were logged with (logged_rows.h), and where one is foreign by equal row ids. Throws
-// Error(kNotSupported) for a pipeline's stage beside what is none.
-void RequireSameRows(const IntermediateQuery &a, const IntermediateQuery &b);
-
 // One row of the layer, the query's columns.
 std::vector<float> ReadRow(IntermediateQuery query, std::int64_t row);
 // One column, all the query's rows.

@@ -1,5 +1,4 @@
-// The rows that were logged, as far as diagnoses look at them: labels, and whether those of two
-// models are the same.
+// The rows that were logged, as far as diagnoses look at them, and how training went.
 //
 // May touch: src/core/intermediates, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -23,17 +22,6 @@ void VisitInputs(const DatasetRow &dataset, InputPart part,
 
 // Class index or number of each row, NaN for none. Memory: 8 bytes a row.
 std::vector<double> ReadLabels(const LoggedRow &logged);
-
-// Throws Error(kInvalidArgument), whose DETAIL tells rows and keys and how they differ, unless row
-// i of one is row i of the other:
-//
-//   * they are one data set; or
-//   * both have a key, and the keys are equal, row by row, none of them NULL and none repeated; or
-//   * the models see the same: equal columns, encoded by equal encoders, are equal in every row,
-//     whatever label and key stand beside them. Keys of one column that differ overrule this.
-//
-// Cost: where both have a key, 1.6 us a row and some 80 bytes of memory.
-void RequireSameRows(const LoggedRow &a, const LoggedRow &b);
 
 // The learning curve of the candidate that became the model's best network: of those of its
 // architecture in its run the one that was trained longest. Where epochs were logged, theirs; else

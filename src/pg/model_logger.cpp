@@ -9,6 +9,7 @@ extern "C" {
 
 #include <string_view>
 
+#include "core/intermediates/row_keys.h"
 #include "core/model/artefact.h"
 #include "pg/catalog.h"
 #include "pg/input_rows.h"
@@ -86,6 +87,21 @@ std::string SourceName(CatalogSession &catalog, Oid relation) {
   return catalog.Text(0, 0);
 }
 
+void CheckForInterrupts() {
+  CallPg([] { CHECK_FOR_INTERRUPTS(); });
+}
+
+// Says so where a key names fewer rows than there are.
+void TellOfPoorKey(const std::string &key, RowKeys *keys) {
+  const std::int64_t repeated = keys->CountRepeated(CheckForInterrupts);
+  if (keys->nulls() == 0 && repeated == 0) return;
+  Tell({NoticeLevel::kNotice, fmt::format("key \"{}\" does not name every logged row", key),
+        fmt::format("Of {} rows {} have no value, and {} share theirs with others.", keys->rows(),
+                    keys->nulls(), repeated),
+        "Rows without a key of their own cannot be told apart by it, and are left out where models "
+        "are compared by keys."});
+}
+
 // Reads the source, and writes its rows under a new number.
 NewDataset ReadSource(const StoredModel &model, const RowsToLog &rows) {
   NewDataset dataset;
@@ -111,11 +127,14 @@ NewDataset ReadSource(const StoredModel &model, const RowsToLog &rows) {
   InputWriter writer(dataset.intermediate_id, fields.categorical(), fields.numeric(),
                      !scan.key.empty());
   RowHashes hashes(fields.categorical(), fields.numeric());
+  RowKeys keys;
   ScanInputRows(model.model, model.name, scan, rows.sample, [&](const InputRow &row) {
     hashes.Add(row);
+    if (!scan.key.empty()) keys.Add(row.key);
     writer.Put(row);
   });
   writer.Finish();
+  if (!scan.key.empty()) TellOfPoorKey(scan.key, &keys);
   if (writer.rows() == 0) {
     throw Error(ErrorKind::kBadData, fmt::format("relation {} has no rows", dataset.source));
   }
@@ -285,6 +304,7 @@ void LogTraining(const TrainingLog &log, const SelectionResult &result) {
   const StoredModel model{kept, log.model_id, log.name, CallPg([] { return GetUserId(); })};
   RowsToLog rows;
   rows.source = log.source;
+  rows.key = log.key;
   const LoggedDataset dataset = LogRows(model, rows);
   WithCatalog([&](CatalogSession &catalog) {
     const std::int64_t logged = InsertLogged(catalog, model, dataset, log.scheme);

@@ -46,9 +46,10 @@ struct LoggedDataset {
 };
 
 // Reads the rows in one scan under the caller's rights and keeps them encoded; an equal data set of
-// the same owner and source is shared. Throws Error(kNotSupported) under row security,
-// Error(kBadData) for a relation without rows, what ScanInputRows and InputWriter throw.
-// Cost: some 2 us a row, and as much for 20 columns.
+// the same owner and source is shared. A NOTICE tells of a key that does not name every row. Throws
+// Error(kNotSupported) under row security, Error(kBadData) for a relation without rows, what
+// ScanInputRows and InputWriter throw. Cost: some 2 us a row, and as much for 20 columns. Memory:
+// with a key 24 bytes a row.
 LoggedDataset LogRows(const StoredModel &model, const RowsToLog &rows);
 
 // A model that was not logged before: epoch 0, the model itself, with all its layers by SchemeOf.
@@ -66,6 +67,7 @@ struct TrainingLog {
   std::int64_t model_id = 0;  // as it was just stored, by this very command
   std::string name;           // of the model, which is the caller's
   Oid source = InvalidOid;    // that it was trained on
+  std::string key;            // as in RowsToLog
   Scheme scheme;              // see SchemeOf
 };
 

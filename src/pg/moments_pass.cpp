@@ -78,11 +78,9 @@ class MomentsPass {
 
 }  // namespace
 
-Moments MomentsOf(const std::vector<IntermediateQuery> &queries) {
-  std::int64_t columns = 0;
-  for (const IntermediateQuery &query : queries) columns += ColumnsOf(query);
-  MomentsPass pass(columns);
-  ReadSideBySide(queries, [&](const ColumnBlock &block) { pass.Add(block); });
+Moments MomentsOf(const IntermediateQuery &a, const IntermediateQuery &b, const RowPairs &pairs) {
+  MomentsPass pass(ColumnsOf(a) + ColumnsOf(b));
+  ReadPairs(a, b, pairs, [&](const ColumnBlock &block) { pass.Add(block); });
   return pass.Take();
 }
 

@@ -1,7 +1,5 @@
 #include "pg/run_settings.h"
 
-#include <algorithm>
-
 namespace trails::pg {
 
 namespace {
@@ -35,7 +33,12 @@ class SettingsList {
     AddGiven("stop_at", options.stop_at);
     AddGiven("dropout", options.dropout);
     Add("max_ids", std::int64_t{options.max_ids});
-    if (call.log) Add("log", std::int64_t{std::max(options.snapshot_every, 1)});
+    if (call.log && options.snapshot_every > 0) {
+      Add("log", std::int64_t{options.snapshot_every});
+    } else if (call.log) {
+      Add("log", true);
+    }
+    AddNamed("log_key", call.request.key);
     if (call.log_scheme) Add("log_scheme", SchemeText(*call.log_scheme));
   }
 

@@ -15,6 +15,7 @@
 #include "pg/moments_pass.h"
 #include "pg/result_rows.h"
 #include "pg/row_groups.h"
+#include "pg/row_pairs.h"
 #include "pg/settings.h"
 #include "pg/stage_source.h"
 
@@ -26,12 +27,18 @@ namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-// Two layers, of one model or of two, over the same rows.
-std::vector<IntermediateQuery> TwoLayers(const NamedArguments &args) {
-  std::vector<IntermediateQuery> layers = {LayerQuery(args, "_a"), LayerQuery(args, "_b")};
-  RequireSameRows(layers[0], layers[1]);
-  for (IntermediateQuery &layer : layers) {
-    if (layer.intermediate.is_stage) layer.columns = NumberColumns(layer);
+// Two layers, of one model or of two, and which rows are the same.
+struct TwoLayers {
+  IntermediateQuery a;
+  IntermediateQuery b;
+  RowPairs pairs;
+};
+
+TwoLayers TwoLayersArgument(const NamedArguments &args) {
+  TwoLayers layers{LayerQuery(args, "_a"), LayerQuery(args, "_b"), {}};
+  layers.pairs = PairRows(layers.a, layers.b);
+  for (IntermediateQuery *const layer : {&layers.a, &layers.b}) {
+    if (layer->intermediate.is_stage) layer->columns = NumberColumns(*layer);
   }
   return layers;
 }
@@ -111,10 +118,10 @@ double ChangedShare(const std::vector<IntermediateQuery> &predictions) {
   return static_cast<double>(changed) / static_cast<double>(rows);
 }
 
-double CkaOf(const std::vector<IntermediateQuery> &layers) {
-  const Moments moments = MomentsOf(layers);
+double CkaOf(const TwoLayers &layers) {
+  const Moments moments = MomentsOf(layers.a, layers.b, layers.pairs);
   return RunEngine(
-      [&](const std::stop_token &stop) { return LinearCka(moments, ColumnsOf(layers[0]), stop); });
+      [&](const std::stop_token &stop) { return LinearCka(moments, ColumnsOf(layers.a), stop); });
 }
 
 // Of a layer, over all rows or a sample of them.
@@ -131,7 +138,7 @@ std::vector<IntermediateQuery> AtBothEpochs(const NamedArguments &args, const Lo
 // NaN, and a NOTICE, for more columns than can be compared with one another.
 double CkaOfEpochs(const std::vector<IntermediateQuery> &layers) {
   const std::int64_t columns = ColumnsOf(layers[0]);
-  if (2 * columns <= Moments::kMostColumns) return CkaOf(layers);
+  if (2 * columns <= Moments::kMostColumns) return CkaOf({layers[0], layers[1], {}});
   Tell({NoticeLevel::kNotice,
         fmt::format("layer \"{}\" has too many columns for its cka", layers[0].intermediate.layer),
         fmt::format("It has {}; at most {} can be compared with themselves at another epoch.",
@@ -150,10 +157,10 @@ TRAILS_PG_FUNCTION(trails_svcca) {
   const NamedArguments args(fcinfo);
   const double variance = args.Finite("variance");
   trails::CheckVariance(variance);
-  const std::vector<IntermediateQuery> layers = TwoLayers(args);
-  const std::int64_t columns = ColumnsOf(layers[0]);
+  const TwoLayers layers = TwoLayersArgument(args);
+  const std::int64_t columns = ColumnsOf(layers.a);
   const std::int32_t threads = EngineThreads();
-  const trails::Moments moments = MomentsOf(layers);
+  const trails::Moments moments = MomentsOf(layers.a, layers.b, layers.pairs);
   const double similarity = RunEngine([&](const std::stop_token &stop) {
     return trails::Svcca(moments, columns, variance, threads, stop);
   });
@@ -164,7 +171,7 @@ TRAILS_PG_FUNCTION(trails_svcca) {
 //   version_b)
 TRAILS_PG_FUNCTION(trails_cka) {
   using namespace trails::pg;
-  return DoubleOrNull(fcinfo, CkaOf(TwoLayers(NamedArguments(fcinfo))));
+  return DoubleOrNull(fcinfo, CkaOf(TwoLayersArgument(NamedArguments(fcinfo))));
 }
 
 // trails.correlation(model, layer, against, class, epoch, exact, strategy, version)

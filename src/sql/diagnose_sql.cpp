@@ -14,6 +14,7 @@
 #include "pg/model_scan.h"
 #include "pg/result_rows.h"
 #include "pg/row_groups.h"
+#include "pg/row_pairs.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -235,13 +236,13 @@ TRAILS_PG_FUNCTION(trails_column_diff) {
   const NamedArguments args(fcinfo);
   IntermediateQuery a = LayerQuery(args, "_a");
   IntermediateQuery b = LayerQuery(args, "_b");
-  RequireSameRows(a, b);
+  const RowPairs pairs = PairRows(a, b);
   a.columns = {ColumnArgument(args, "column_a")};
   b.columns = {ColumnArgument(args, "column_b")};
   std::optional<RowGroups> groups;
   if (!args.IsNull("by")) groups = GroupRows(a, args.Text("by"));
   std::vector<Differences> sums(groups ? groups->names.size() : 1);
-  ReadSideBySide({a, b}, [&](const trails::ColumnBlock &block) {
+  ReadPairs(a, b, pairs, [&](const trails::ColumnBlock &block) {
     for (std::int64_t i = 0; i < block.rows; ++i) {
       const std::int32_t group =
           groups ? groups->group[static_cast<std::size_t>(block.row_ids[i] - 1)] : 0;

@@ -13,12 +13,12 @@ SET client_min_messages = error;
 -- what cannot be asked for
 SELECT trails.train('t', 'c', '8', 1, options => '{"log": 0}');
 SELECT trails.train('t', 'c', '8', 1, options => '{"log": 1001}');
-SELECT trails.train('t', 'c', '8', 1, options => '{"log": true}');
+SELECT trails.train('t', 'c', '8', 1, options => '{"log": "yes"}');
 SELECT trails.train('t', 'c', '8', 1, options => '{"log": 1, "log_scheme": "f17"}');
 SELECT trails.train('t', 'c', '8', 1, options => '{"log": 1, "log_scheme": 16}');
 SELECT trails.train('t', 'c', '8', 1, options => '{"log": 1, "log_scheme": "pool(2)"}');
 SELECT trails.train('t', 'c', '8', 1, options => '{"log_scheme": "f32"}');
-SELECT trails.model_selection('t', 'c', options => '{"log": 2}');
+SELECT trails.model_selection('t', 'c', options => '{"log": 1}');
 SELECT trails.model_selection('t', 'c', options => '{"log": "yes"}');
 SELECT trails.model_selection('t', 'c', options => '{"log": false, "log_scheme": "f32"}');
 SELECT * FROM trails.refine('t', 'c', '{8}', 1, options => '{"log": 1}');

@@ -54,7 +54,7 @@ FROM trails.plan('slow', 'fate', '30 s', split => 'part', options => '{"log": tr
 SELECT count(*) FILTER (WHERE step = 'logging') AS logging, count(*) > 0 AS planned
 FROM trails.plan('slow', 'fate', '2 s', split => 'part', options => '{"log": true}');
 SELECT step, seconds > 0 AS takes_time FROM trails.plan('clients', 'fate', '20 s', split => 'part', n => 50, k => 6, u => 8,
-    options => '{"log": 1, "log_scheme": "q8"}') WHERE step IN ('storing', 'logging');
+    options => '{"log": true, "log_scheme": "q8"}') WHERE step IN ('storing', 'logging');
 SELECT count(*) AS planned FROM trails.plan('clients', 'fate', options => '{"log": true, "log_scheme": "pool(2)"}');
 
 -- nothing was written, and nothing has to be
