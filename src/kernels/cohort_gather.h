@@ -21,7 +21,7 @@ namespace trails::kernels {
 inline constexpr float kTableGradientUnits = 0x1p40f;  // in 1
 inline constexpr float kMostTableGradient = 2048.0f;
 
-// What the gather keeps of each slot for the scatter, slots in the order of RecordSlot.
+// What the gather keeps of each field for the scatter, fields in the order of the input.
 struct CohortSlots {
   // [members, fields, batch]: a category's id; of a number LocatedNumber::knot, or kNoKnots, kNull.
   std::int32_t *ids = nullptr;

@@ -30,19 +30,19 @@ struct CohortLabels {
 // variance and constant of labels that the host has; labels is set to labels.data().
 CohortLabels DescribeLabels(std::span<const double> labels);
 
-// Bytes of scratch that CohortMetricCuda needs.
+// Scores of one sort, or those of one member where they are more: bounds the scratch.
+inline constexpr std::int64_t kSortedScores = std::int64_t{1} << 24;
+
+// Bytes of scratch that CohortMetricCuda needs. Throws Error(kDevice) when CUDA cannot tell.
 std::size_t CohortMetricScratch(Metric metric, std::int32_t members, std::int64_t rows);
 
-// values [members] = the metric of predictions [members, rows, outputs] against labels, as Judge
-// defines it: NaN where a prediction is none, for an auc without both classes, for an r2 of
-// constant labels and without rows. predictions: probabilities, or numbers in the target's unit.
-// Throws Error(kInternal) for Metric::kAuto and, in both forms, an auc of less than two outputs.
-void CohortMetricCpu(Metric metric, std::int32_t members, std::int32_t outputs,
-                     const float *predictions, const CohortLabels &labels, double *values);
-
-// The same in device memory (labels.labels too), queued on `stream`: auc and accuracy exactly,
-// others within 1e-12 relative. scratch: CohortMetricScratch bytes, aligned to 256.
-// Throws Error(kDevice). Cost: 12 to 28 bytes a prediction; for auc a radix sort of 8 bytes each.
+// values [members] = the metric of predictions [members, rows, outputs] against labels as Judge
+// defines it, which is the specification: NaN where a prediction is none, for an auc without both
+// classes, for an r2 of constant labels and without rows. predictions: probabilities, or numbers in
+// the target's unit. All in device memory (labels.labels too), queued on `stream`. auc and accuracy
+// exactly, others within 1e-12 relative. scratch: CohortMetricScratch bytes, aligned to 256.
+// Throws Error(kDevice); Error(kInternal) for Metric::kAuto or too little scratch.
+// Cost: 12 bytes a prediction; for auc a radix sort of 8 bytes each, kSortedScores at a time.
 void CohortMetricCuda(Metric metric, std::int32_t members, std::int32_t outputs,
                       const float *predictions, const CohortLabels &labels, void *scratch,
                       std::size_t scratch_bytes, double *values, CUstream_st *stream);

@@ -22,13 +22,12 @@ struct FieldIds {
   std::int32_t count = 0;
 };
 
-// Slot i of a row: categories 0 .. categorical - 1 in the order of EncodedRows::ids, then numbers
-// in the order of EncodedRows::values.
+// Where a field is in a record.
 struct RecordSlot {
-  std::int32_t field = 0;   // position in the network's input, in fields
-  std::int32_t offset = 0;  // bytes from the record's start
-  std::int32_t bytes = 0;   // 1, 2 or 4
-  FieldIds ids;
+  std::int32_t number = -1;  // index into the numeric fields; -1: a category
+  std::int32_t offset = 0;   // bytes from the record's start
+  std::int32_t bytes = 0;    // 1, 2 or 4
+  FieldIds ids;              // of a number: its knots, value and NULL
 };
 
 // Where everything is, in plain arrays: of host memory for the twins, of device memory for the
@@ -39,7 +38,7 @@ struct CardFields {
   std::int32_t numeric = 0;
   std::int32_t table_rows = 0;
   std::int32_t record_bytes = 0;          // a multiple of 4
-  const RecordSlot *slots = nullptr;      // [fields]
+  const RecordSlot *slots = nullptr;      // [fields] in the order of the input
   const NumericSlots *numbers = nullptr;  // [numeric]
   const float *knot_positions = nullptr;
   std::int32_t most_knots = 0;  // of one field
@@ -66,9 +65,9 @@ class RecordLayout {
 
  private:
   std::int32_t table_rows_ = 0;
-  std::int32_t categorical_ = 0;
   std::int32_t record_bytes_ = 0;
   std::int32_t most_knots_ = 0;
+  std::vector<std::int32_t> categorical_fields_;  // FieldPlan's
   std::vector<RecordSlot> slots_;
   std::vector<NumericSlots> numbers_;
   std::vector<float> knot_positions_;

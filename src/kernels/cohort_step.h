@@ -20,14 +20,12 @@ struct CohortStepOptions {
 };
 
 // With s = step->steps, the steps done: position = s mod steps_per_epoch, the rest of *step is that
-// of AdamW's step t = s + 1, and step->steps becomes s + 1. dropout_seeds [hidden, members]: those
-// of layer l are the lower 32 bits of draw l of RandomStream(seed + s * 0x9E3779B9), as
-// Trainer::ComputeGradients draws them. seeds [members]: TrainerOptions::seed.
-void CohortBeginStepCpu(const CohortStepOptions &options, const std::uint64_t *seeds,
-                        CohortStep *step, std::uint32_t *dropout_seeds);
-
-// The same in device memory, queued on `stream`; integers exactly, rate and spread within 1 ulp.
-// Throws Error(kDevice). Cost: one block.
+// of AdamW's step t = s + 1 (FactorsOf and AverageDecay of kernels/adamw.h are the specification:
+// rate and spread within 1 ulp, the rest exactly), and step->steps becomes s + 1.
+// dropout_seeds [hidden, members]: those of layer l are the lower 32 bits of draw l of
+// RandomStream(seed + s * 0x9E3779B9), as Trainer::ComputeGradients draws them. seeds [members]:
+// TrainerOptions::seed. All in device memory, queued on `stream`. Throws Error(kDevice).
+// Cost: one block.
 void CohortBeginStepCuda(const CohortStepOptions &options, const std::uint64_t *seeds,
                          CohortStep *step, std::uint32_t *dropout_seeds, CUstream_st *stream);
 
