@@ -9,7 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build
 packages=(postgresql-15 postgresql-server-dev-15 cmake ninja-build make g++ libeigen3-dev libhwy-dev libfmt-dev
-  libxxhash-dev liblz4-dev libboost-dev libgtest-dev libbenchmark-dev nlohmann-json3-dev libipc-run-perl
+  libxxhash-dev liblz4-dev libboost-dev libboost-context-dev libgtest-dev libbenchmark-dev nlohmann-json3-dev libipc-run-perl
   xz-utils unzip clang-format python3 python3-pip ccache)
 
 install_packages() {

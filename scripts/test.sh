@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build
 shared=$root/../shared
 logs=$build/test-logs
-all_suites=(rooms format unit_base unit_engine golden regress isolation tap data pgxs sanitizers)
+all_suites=(rooms format unit_base unit_engine unit_cuda golden regress isolation tap data pgxs sanitizers)
 wanted=("$@")
 [ $# -gt 0 ] || wanted=("${all_suites[@]}")
 passed=0 failed=0 skipped=0
@@ -87,6 +87,8 @@ suite_format() {
 
 suite_unit_base() { "$build/test/unit_base"; }
 suite_unit_engine() { "$build/test/unit_engine"; }
+# The kernels' own sources on an emulated card; test/gpu/run.sh runs the same tests on a real one.
+suite_unit_cuda() { "$build/test/unit_cuda"; }
 
 suite_golden() {
   local program name

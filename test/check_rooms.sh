@@ -38,7 +38,11 @@ forbid "the contract is plain C++" "$torch|$postgres" include
 forbid "the engine and the kernels know no PostgreSQL" "$postgres" src/core src/kernels
 forbid "data, spaces, filtering, the coordinator, models, intermediates, reports and kernels know no Torch" \
   "$torch" src/core/data src/core/space src/core/filtering src/core/coordinator src/core/model \
-  src/core/intermediates src/core/report src/kernels
+  src/core/intermediates src/core/report src/core/card src/kernels
+cuda='#include <(cuda|cublas|cub/)'
+report "the CUDA runtime is touched by kernels and src/core/card alone" \
+  "$(grep -rnE "$cuda" src include --include='*.h' --include='*.cpp' --include='*.cu' |
+    grep -vE '^src/core/card/|^src/kernels/([a-z0-9_]+\.cu|launch\.h):')"
 forbid "adapters and SQL functions know no Torch" "$torch" src/pg src/sql
 forbid "the engine knows neither adapters nor SQL functions" '#include "(pg|sql)/' include src/core src/kernels
 # shellcheck disable=SC2086  # no file name of the project has a space

@@ -1,0 +1,27 @@
+# trails_cuda.so: the kernels and what needs the CUDA runtime. Without a CUDA 13 compiler there is
+# none, and everything else is as with it.
+if(NOT CMAKE_CUDA_COMPILER)
+  find_program(TRAILS_NVCC nvcc HINTS "$ENV{CUDA_HOME}/bin" /usr/local/cuda/bin)
+  if(TRAILS_NVCC)
+    set(CMAKE_CUDA_COMPILER "${TRAILS_NVCC}")
+  endif()
+endif()
+if(NOT CMAKE_CUDA_COMPILER)
+  message(STATUS "no CUDA compiler: trails_cuda.so is not built")
+  return()
+endif()
+
+# Ampere and Hopper as machine code; what comes later, from the intermediate code.
+set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
+enable_language(CUDA)
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+find_package(CUDAToolkit 13 REQUIRED)
+
+file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS src/kernels/*.cu src/core/card/*.cu src/core/card/*.cpp)
+add_library(trails_cuda SHARED ${CUDA_SOURCES})
+target_link_libraries(trails_cuda PRIVATE trails_search trails_warnings CUDA::cudart CUDA::cublas)
+# The CUDA runtime is LibTorch's, beside which it is installed.
+set_target_properties(trails_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Shared
+  INSTALL_RPATH "$ORIGIN/trails/nvidia/cu13/lib;${CUDAToolkit_LIBRARY_DIR}")
