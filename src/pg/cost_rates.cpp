@@ -108,7 +108,7 @@ void KeepRates(CatalogSession &catalog) {
                 if (!*has_lock) return;
                 SqlParameters parameters;
                 parameters.AddText(name).AddDouble(now->seconds()).AddDouble(now->samples());
-                catalog.Write(
+                catalog.WriteOften(
                     "INSERT INTO trails.cost_rate (rate, seconds, samples) VALUES ($1, $2, $3) "
                     "ON CONFLICT (rate) DO UPDATE SET seconds = excluded.seconds, "
                     "samples = excluded.samples",

@@ -20,7 +20,6 @@ extern "C" {
 #include "pg/layer_rerun.h"
 #include "pg/materialise.h"
 #include "pg/partition_store.h"
-#include "pg/query_count.h"
 #include "pg/read_plan.h"
 #include "pg/settings.h"
 #include "pg/statistics_cache.h"
@@ -283,7 +282,7 @@ void CountAll(CatalogSession &catalog, const std::vector<CheckedQuery> &queries)
   for (const CheckedQuery &query : queries) {
     for (const GroupPlan &group : query.groups) {
       CountQuery(catalog, {query.query.intermediate.intermediate_id, group.first_column},
-                 group.counts);
+                 group.counts, group.counted.rows);
     }
   }
 }

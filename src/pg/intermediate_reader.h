@@ -20,6 +20,7 @@
 #include "core/intermediates/quantiser.h"
 #include "core/intermediates/read_or_rerun.h"
 #include "pg/intermediate_catalog.h"
+#include "pg/query_count.h"
 
 namespace trails::pg {
 
@@ -53,7 +54,7 @@ struct GroupPlan {
   double rerun_seconds = 0;  // of a run for this group alone
   ReadWork read;
   RerunWork rerun;
-  double queries = 0;  // n_query of the group, before this query
+  QueryCount counted;  // n_query of the group, before this query
   double counts = 0;   // what this query adds to it
   double gamma = 0;    // seconds a GB, this query counted
   bool materialise = false;

@@ -30,19 +30,13 @@ double SecondsBetween(TimestampTz from, TimestampTz to) {
   return from < to ? static_cast<double>(to - from) / USECS_PER_SEC : 0.0;
 }
 
-// Queries of a group as they count now, and in how many rows they are.
-struct Counted {
-  double queries = 0;
-  std::int64_t rows = 0;
-};
-
 SqlParameters Of(const GroupKey &group) {
   SqlParameters parameters;
   parameters.AddBigint(group.intermediate).AddInteger(group.first_column);
   return parameters;
 }
 
-Counted InTable(CatalogSession &catalog, const GroupKey &group) {
+QueryCount InTable(CatalogSession &catalog, const GroupKey &group) {
   if (!CanReadCache()) return {};
   SqlParameters parameters = Of(group);
   parameters.AddDouble(kQueryHalfLife);
@@ -57,7 +51,7 @@ Counted InTable(CatalogSession &catalog, const GroupKey &group) {
 void Append(CatalogSession &catalog, const GroupKey &group, double queries, TimestampTz at) {
   SqlParameters parameters = Of(group);
   parameters.AddDouble(queries).AddTimestamp(at);
-  catalog.Write(
+  catalog.WriteOften(
       "INSERT INTO trails.query_count (intermediate_id, first_column, queries, counted_at) "
       "VALUES ($1, $2, $3, $4)",
       parameters);
@@ -80,17 +74,17 @@ void Fold(CatalogSession &catalog, const GroupKey &group) {
 
 }  // namespace
 
-double CountedQueries(CatalogSession &catalog, const GroupKey &group) {
-  double queries = InTable(catalog, group).queries;
+QueryCount CountedQueries(CatalogSession &catalog, const GroupKey &group) {
+  QueryCount counted = InTable(catalog, group);
   const auto found = RememberedQueries().find(group);
   if (found != RememberedQueries().end()) {
-    queries +=
+    counted.queries +=
         Decayed(found->second.queries, SecondsBetween(found->second.at, GetCurrentTimestamp()));
   }
-  return queries;
+  return counted;
 }
 
-void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries) {
+void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries, std::int64_t rows) {
   if (!(queries > 0)) return;
   const TimestampTz now = GetCurrentTimestamp();
   if (!MayWrite()) {
@@ -104,7 +98,7 @@ void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries) 
   }
   RememberedQueries().clear();
   Append(catalog, group, queries, now);
-  if (MayKeep() && InTable(catalog, group).rows > kFoldBeyond) Fold(catalog, group);
+  if (MayKeep() && rows >= kFoldBeyond) Fold(catalog, group);
 }
 
 }  // namespace trails::pg

@@ -21,11 +21,18 @@ struct GroupKey {
   auto operator<=>(const GroupKey &) const = default;
 };
 
-// Queries counted so far, those that the session remembers included, halved with kQueryHalfLife; on
-// a standby these alone. Throws PgError.
-double CountedQueries(CatalogSession &catalog, const GroupKey &group);
+// Queries of a group.
+struct QueryCount {
+  double queries = 0;     // halved with kQueryHalfLife
+  std::int64_t rows = 0;  // of trails.query_count that they are in
+};
 
-// Counts `queries` more; nothing for 0. Throws PgError. Cost: some 30 us where it writes.
-void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries);
+// Queries counted so far, those that the session remembers included; on a standby these alone.
+// Throws PgError.
+QueryCount CountedQueries(CatalogSession &catalog, const GroupKey &group);
+
+// Counts `queries` more; nothing for 0. rows: of the table that count the group's queries so far,
+// which are folded where they are many. Throws PgError. Cost: some 20 us where it writes.
+void CountQuery(CatalogSession &catalog, const GroupKey &group, double queries, std::int64_t rows);
 
 }  // namespace trails::pg

@@ -287,7 +287,7 @@ void Weigh(CatalogSession &catalog, const CheckedQuery &query, const StoredGroup
   const CostRates &rates = CurrentRates(catalog);
   const IntermediateRow &intermediate = query.query.intermediate;
   const GroupKey key{intermediate.intermediate_id, group->first_column};
-  group->queries = CountedQueries(catalog, key);
+  group->counted = CountedQueries(catalog, key);
   const char *const obstacle = WhyNotKept(query);
   group->materialise_reason = stored != nullptr     ? "stored already"
                               : obstacle != nullptr ? obstacle
@@ -306,7 +306,7 @@ void Weigh(CatalogSession &catalog, const CheckedQuery &query, const StoredGroup
                             whole.read_seconds);
   }
   group->gamma =
-      Gamma(whole.rerun_seconds, whole.read_seconds, group->queries + group->counts,
+      Gamma(whole.rerun_seconds, whole.read_seconds, group->counted.queries + group->counts,
             stored == nullptr ? static_cast<double>(code_bytes) : stored->amortised_bytes);
   if (stored != nullptr || obstacle != nullptr) return;
   const KeepDecision keeping = DecideKeeping(

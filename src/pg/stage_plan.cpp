@@ -57,7 +57,7 @@ void Choose(const StageQuery &asked, GroupPlan *plan) {
 // n_query, gamma, and whether to store the stage.
 void Weigh(CatalogSession &catalog, const StageQuery &asked, double part_read, GroupPlan *plan) {
   const StageInfo &stage = asked.info();
-  plan->queries = CountedQueries(catalog, {stage.intermediate_id, 0});
+  plan->counted = CountedQueries(catalog, {stage.intermediate_id, 0});
   if (asked.stage == 0) {
     plan->materialise_reason = kIsInput;
     return;
@@ -68,7 +68,7 @@ void Weigh(CatalogSession &catalog, const StageQuery &asked, double part_read, G
     plan->counts = CountOf(plan->rerun_seconds, part_read, plan->rerun_seconds, whole_read);
   }
   plan->gamma = Gamma(
-      plan->rerun_seconds, whole_read, plan->queries + plan->counts,
+      plan->rerun_seconds, whole_read, plan->counted.queries + plan->counts,
       plan->stored ? SizeOfStage(catalog, stage).amortised_bytes : static_cast<double>(expected));
   if (plan->stored || asked.query->strategy != Strategy::kAuto) {
     plan->materialise_reason = plan->stored ? "stored already" : "only strategy auto stores";

@@ -149,7 +149,8 @@ void RunRest(std::vector<StageQuery> *queries) {
 // What a query leaves behind when it has been answered.
 void Count(CatalogSession &catalog, const std::vector<StageQuery> &queries) {
   for (const StageQuery &asked : queries) {
-    CountQuery(catalog, {asked.info().intermediate_id, 0}, asked.plan.counts);
+    CountQuery(catalog, {asked.info().intermediate_id, 0}, asked.plan.counts,
+               asked.plan.counted.rows);
   }
   KeepStageRates(catalog);
   ObeyNewBound(catalog);

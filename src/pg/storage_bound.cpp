@@ -159,8 +159,8 @@ class CacheContents {
                                  : CostOfWhole(CurrentRates(catalog), unit->cost, unit->columns,
                                                bytes, unit->scheme.kind, unit->input_columns);
     const GroupKey key{unit->intermediate, unit->is_stage ? 0 : unit->first_columns.front()};
-    unit->gamma =
-        Gamma(whole.rerun_seconds, whole.read_seconds, CountedQueries(catalog, key), amortised);
+    unit->gamma = Gamma(whole.rerun_seconds, whole.read_seconds,
+                        CountedQueries(catalog, key).queries, amortised);
   }
 
   const WholeGroup &CostOfStage(CatalogSession &catalog, std::int64_t intermediate) {

@@ -230,7 +230,7 @@ TRAILS_PG_FUNCTION(trails_explain_intermediate) {
     row.AddText(group.reason).AddBool(group.stored).AddBigint(group.stored_bytes);
     row.AddBigint(group.rerun.blocks).AddBigint(group.read.slices);
     row.AddDouble(Milliseconds(group.read_seconds)).AddDouble(Milliseconds(group.rerun_seconds));
-    row.AddDouble(group.queries).AddDouble(group.counts).AddDouble(group.gamma);
+    row.AddDouble(group.counted.queries).AddDouble(group.counts).AddDouble(group.gamma);
     row.AddBool(group.materialise).AddText(group.materialise_reason);
     results.Put(row);
   }
