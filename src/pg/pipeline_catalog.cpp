@@ -15,6 +15,7 @@ extern "C" {
 
 #include "core/intermediates/row_choice.h"
 #include "pg/fresh_snapshot.h"
+#include "pg/lost_columns.h"
 #include "pg/memory_scope.h"
 
 namespace trails::pg {
@@ -163,6 +164,7 @@ void RequireNumbers(const Pipeline &pipeline, std::int32_t stage,
   for (const std::int32_t column : columns) {
     const StageColumn &one = all.at(static_cast<std::size_t>(column));
     if (one.is_number()) continue;
+    if (one.is_lost()) ThrowLost(one, StageLayer(stage));
     throw Error(
         ErrorKind::kInvalidArgument,
         fmt::format("column {} of layer \"{}\", \"{}\", is no number", column + 1,

@@ -44,8 +44,7 @@ struct Pipeline {
 };
 
 // Reads it. `logged`: as FindLogged gave it, kPipeline. Throws Error(kCorruptData);
-// Error(kUndefinedObject) where it was dropped meanwhile; PgError, where a type of a column was
-// dropped too.
+// Error(kUndefinedObject) where it was dropped meanwhile; PgError.
 Pipeline OpenPipeline(CatalogSession &catalog, const LoggedRow &logged);
 
 // The stages of the pipeline that has the intermediate, by their numbers; of their columns the
@@ -60,7 +59,8 @@ std::int32_t StageOf(const std::vector<StageInfo> &stages, std::int64_t intermed
 std::string StageLayer(std::int32_t stage);
 
 // Columns as named, or those of a call that names none: all of them where `stage` has numbers only.
-// Throws Error(kInvalidArgument) for one that is no number, with a HINT to use pipeline_rows.
+// Throws Error(kInvalidArgument) for one that is no number, with a HINT to use pipeline_rows;
+// Error(kUndefinedObject) for one that is lost.
 void RequireNumbers(const Pipeline &pipeline, std::int32_t stage,
                     std::span<const std::int32_t> columns);
 

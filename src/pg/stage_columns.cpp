@@ -18,6 +18,7 @@ extern "C" {
 #include "core/intermediates/column_block.h"
 #include "core/intermediates/partition.h"
 #include "pg/column_request.h"
+#include "pg/lost_columns.h"
 #include "pg/memory_scope.h"
 
 namespace trails::pg {
@@ -132,6 +133,10 @@ struct ColumnInput {
 
 // Written like C. The value of the next row.
 Datum NextDatum(ColumnInput *column, std::size_t row, bool *is_null) {
+  if (!OidIsValid(column->type)) {
+    *is_null = true;
+    return 0;
+  }
   if (column->bytes > 0) {
     *is_null = (*column->nulls)[row] != 0;
     return *is_null ? Datum{0} : DatumAt(*column->values, column->bytes, row);
@@ -202,16 +207,27 @@ StageColumn DescribeStageColumn(std::string name, Oid type, std::int32_t typmod)
 }
 
 StageColumn ParseStageColumn(std::string name, const std::string &type) {
-  Oid oid = InvalidOid;
-  std::int32_t typmod = -1;
+  StageColumn column;
   const char *const text = type.c_str();
-  CallPg([&] { parseTypeString(text, &oid, &typmod, false); });
-  return DescribeStageColumn(std::move(name), oid, typmod);
+  Oid *const oid = &column.oid;
+  std::int32_t *const typmod = &column.typmod;
+  CallPg([=] { parseTypeString(text, oid, typmod, true); });
+  const Oid found = column.oid;
+  // A domain, or what a stage cannot have, has taken the name of an enum.
+  if (OidIsValid(found) && CallPg([=] { return getBaseType(found); }) == found && BytesOf(found)) {
+    return DescribeStageColumn(std::move(name), found, column.typmod);
+  }
+  column.oid = InvalidOid;
+  column.name = std::move(name);
+  column.type = type;
+  return column;
 }
 
 std::string ColumnDefinitions(const std::vector<StageColumn> &columns) {
   std::string list = "row_id bigint";
-  for (const StageColumn &column : columns) list += ", " + Quoted(column.name) + " " + column.type;
+  for (const StageColumn &column : columns) {
+    if (!column.is_lost()) list += ", " + Quoted(column.name) + " " + column.type;
+  }
   return list;
 }
 
@@ -292,7 +308,7 @@ StageRowReader::StageRowReader(std::vector<StageColumn> columns, std::vector<int
     return AllocSetContextCreate(CurrentMemoryContext, "trails stage row", ALLOCSET_DEFAULT_SIZES);
   });
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (columns_[i].bytes > 0 || IsVarlenaText(columns_[i].oid)) continue;
+    if (columns_[i].bytes > 0 || columns_[i].is_lost() || IsVarlenaText(columns_[i].oid)) continue;
     const Oid type = columns_[i].oid;
     FmgrInfo *const function = &output_[i];
     CallPg([=] {
@@ -317,7 +333,7 @@ std::int64_t StageRowReader::Append(TupleTableSlot *slot, StageBlock *block) {
     MemoryContext const before = MemoryContextSwitchTo(context);
     for (std::size_t i = 0; i < count; ++i) {
       const int at = positions[i];
-      if (columns[i].bytes > 0 || slot->tts_isnull[at]) continue;
+      if (columns[i].bytes > 0 || columns[i].is_lost() || slot->tts_isnull[at]) continue;
       if (IsVarlenaText(columns[i].oid)) {
         const text *const packed = DatumGetTextPP(slot->tts_values[at]);
         pieces[i] = {VARDATA_ANY(packed), static_cast<std::int32_t>(VARSIZE_ANY_EXHDR(packed))};
@@ -332,7 +348,7 @@ std::int64_t StageRowReader::Append(TupleTableSlot *slot, StageBlock *block) {
   std::int64_t bytes = 8;
   for (std::size_t i = 0; i < count; ++i) {
     const auto at = static_cast<std::size_t>(positions_[i]);
-    const bool is_null = slot->tts_isnull[at];
+    const bool is_null = slot->tts_isnull[at] || columns_[i].is_lost();
     std::string &values = block->elements[2 * i];
     std::string &nulls = block->elements[2 * i + 1];
     if (columns_[i].bytes > 0) {
@@ -357,7 +373,7 @@ void PutStageRows(const StageRows &rows, TupleDesc row_type, Tuplestorestate *st
     input->type = rows.columns[i].oid;
     input->typmod = rows.columns[i].typmod;
     input->bytes = rows.columns[i].bytes;
-    if (input->bytes > 0 || IsVarlenaText(input->type)) continue;
+    if (input->bytes > 0 || rows.columns[i].is_lost() || IsVarlenaText(input->type)) continue;
     CallPg([=] {
       Oid in = InvalidOid;
       getTypeInputInfo(input->type, &in, &input->io_parameter);
@@ -403,7 +419,8 @@ TupleDesc RowTypeOf(const std::vector<StageColumn> &columns) {
     const StageColumn *const column = &columns[i];
     const auto number = static_cast<AttrNumber>(i + 2);
     CallPg([=] {
-      TupleDescInitEntry(row_type, number, column->name.c_str(), column->oid, column->typmod, 0);
+      TupleDescInitEntry(row_type, number, column->name.c_str(),
+                         column->is_lost() ? kLostType : column->oid, column->typmod, 0);
     });
   }
   return row_type;

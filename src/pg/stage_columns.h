@@ -33,6 +33,8 @@ struct StageColumn {
 
   // Has a value as real: numbers, and booleans as 0 and 1.
   bool is_number() const noexcept;
+  // Its type, an enum, was dropped since: see lost_columns.h.
+  bool is_lost() const noexcept { return !OidIsValid(oid); }
 };
 
 // Some rows of a stage, at most kBlockRows, by ascending row_id.
@@ -57,10 +59,11 @@ std::vector<std::int32_t> ElementWidths(const std::vector<StageColumn> &columns)
 // other types than boolean, smallint, integer, bigint, real, double precision, numeric, text,
 // varchar, char, enums, date, timestamp and timestamptz.
 StageColumn DescribeStageColumn(std::string name, Oid type, std::int32_t typmod);
-// The same of a type as format_type wrote it. Throws PgError where there is none any longer.
+// The same of a type as DescribeStageColumn wrote it; of one that is none of a stage any longer, a
+// lost column. Throws PgError.
 StageColumn ParseStageColumn(std::string name, const std::string &type);
 
-// Name and type of each, as a column definition list has them, row_id first.
+// Name and type of each that is not lost, as a column definition list has them, row_id first.
 std::string ColumnDefinitions(const std::vector<StageColumn> &columns);
 
 // Throws Error(kCorruptData) where the sizes of a column's two chunks do not fit the block's rows.
@@ -101,10 +104,11 @@ class StageRowReader {
   MemoryContext row_context_;
 };
 
-// Appends all rows to a tuplestore of row_id and the columns, as RowTypeOf describes it. Blocks
-// must have been checked. Throws PgError, also on cancel.
+// Appends all rows to a tuplestore of row_id and the columns, as RowTypeOf describes it; those that
+// are lost as NULL. Blocks must have been checked. Throws PgError, also on cancel.
 void PutStageRows(const StageRows &rows, TupleDesc row_type, Tuplestorestate *store);
-// row_id bigint and the columns. In the current memory context. Throws PgError.
+// row_id bigint and the columns, those that are lost as kLostType. In the current memory context.
+// Throws PgError.
 TupleDesc RowTypeOf(const std::vector<StageColumn> &columns);
 
 }  // namespace trails::pg

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pg/fresh_snapshot.h"
+#include "pg/lost_columns.h"
 #include "pg/query_count.h"
 #include "pg/settings.h"
 #include "pg/stage_cost.h"
@@ -72,6 +73,11 @@ void Weigh(CatalogSession &catalog, const StageQuery &asked, double part_read, G
       plan->stored ? SizeOfStage(catalog, stage).amortised_bytes : static_cast<double>(expected));
   if (plan->stored || asked.query->strategy != Strategy::kAuto) {
     plan->materialise_reason = plan->stored ? "stored already" : "only strategy auto stores";
+    return;
+  }
+  // Running it again gives nothing of a lost column.
+  if (HasLost(stage.columns)) {
+    plan->materialise_reason = "the type of a column does not exist any more";
     return;
   }
   const KeepDecision keeping =

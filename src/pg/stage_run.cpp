@@ -16,14 +16,17 @@ extern "C" {
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "core/intermediates/partition.h"
 #include "pg/column_request.h"
+#include "pg/lost_columns.h"
 #include "pg/scan_settings.h"
 #include "pg/settings.h"
+#include "pg/stage_order.h"
 #include "pg/stage_query.h"
 
 namespace trails::pg {
@@ -84,15 +87,13 @@ struct ResultColumns {
   Oid row_id_type = InvalidOid;  // INT2OID, INT4OID or INT8OID
 };
 
-// Collects rows, ascending by row_id, in blocks.
+// Collects rows that come ascending by row_id, in blocks.
 class StageSink {
  public:
-  // input: ids that there may be; null for any.
-  StageSink(std::string what, ResultColumns result, const StageRows *input)
+  StageSink(std::string what, ResultColumns result)
       : what_(std::move(what)),
         result_(std::move(result)),
         reader_(result_.columns, result_.positions),
-        input_(input),
         bytes_left_(MemoryLimitBytes()) {}
 
   void Receive(TupleTableSlot *slot) {
@@ -130,46 +131,30 @@ class StageSink {
                   "Each row of a stage has a row_id of its own.");
     }
     last_ = id;
-    if (input_ != nullptr && !IsInInput(id)) {
-      throw Error(ErrorKind::kBadData,
-                  fmt::format("row_id {} of {} is not one of its input's", id, what_),
-                  "A stage may leave rows out, but not invent any.");
-    }
     return id;
-  }
-
-  // Ids ascend on both sides.
-  bool IsInInput(std::int64_t id) {
-    for (; block_ < input_->blocks.size(); ++block_, row_ = 0) {
-      const std::vector<std::int64_t> &ids = input_->blocks[block_].row_ids;
-      while (row_ < ids.size() && ids[row_] < id) ++row_;
-      if (row_ < ids.size()) return ids[row_] == id;
-    }
-    return false;
   }
 
   std::string what_;
   ResultColumns result_;
   StageRowReader reader_;
-  const StageRows *input_;
   std::int64_t bytes_left_;
   std::int64_t rows_ = 0;
   std::int64_t last_ = 0;
-  std::size_t block_ = 0;  // of the input
-  std::size_t row_ = 0;
   std::vector<StageBlock> blocks_;
 };
 
-// A DestReceiver that hands rows to the sink.
-struct SinkReceiver {
+using RowUse = std::function<void(TupleTableSlot *)>;
+
+// A DestReceiver that hands rows on.
+struct RowReceiver {
   DestReceiver base;
-  StageSink *sink;
+  const RowUse *use;
 };
 
 bool ReceiveRow(TupleTableSlot *slot, DestReceiver *self) {
-  StageSink *const sink = reinterpret_cast<SinkReceiver *>(self)->sink;
+  const RowUse *const use = reinterpret_cast<RowReceiver *>(self)->use;
   return EnterCpp([=] {
-    sink->Receive(slot);
+    (*use)(slot);
     return true;
   });
 }
@@ -184,14 +169,14 @@ SPIPlanPtr Prepare(const std::string &statement) {
   });
 }
 
-void Execute(SPIPlanPtr plan, StageSink *sink) {
-  SinkReceiver receiver{};
+void Execute(SPIPlanPtr plan, const RowUse &use) {
+  RowReceiver receiver{};
   receiver.base.receiveSlot = ReceiveRow;
   receiver.base.rStartup = [](DestReceiver *, int, TupleDesc) {};
   receiver.base.rShutdown = [](DestReceiver *) {};
   receiver.base.rDestroy = [](DestReceiver *) {};
   receiver.base.mydest = DestNone;
-  receiver.sink = sink;
+  receiver.use = &use;
   CallPg([&] {
     SPIExecuteOptions options{};
     options.read_only = true;
@@ -209,8 +194,26 @@ TupleDesc ResultType(SPIPlanPtr plan) {
   });
 }
 
+// The statement, analysed. Valid as long as the plan is.
+List *TreesOf(SPIPlanPtr plan) {
+  return CallPg([=] {
+    return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)))->query_list;
+  });
+}
+
+// What a query hands on of a lost column is one too, whatever is called so.
+StageColumn DescribeHandedOn(std::string name, const FormData_pg_attribute &attribute) {
+  if (attribute.atttypid != kLostType) {
+    return DescribeStageColumn(std::move(name), attribute.atttypid, attribute.atttypmod);
+  }
+  StageColumn lost;
+  lost.name = std::move(name);
+  return lost;
+}
+
 // Columns of a row type but the one at `row_id`, each name once.
-void DescribeColumns(TupleDesc type, int row_id, const std::string &what, ResultColumns *result) {
+void DescribeColumns(TupleDesc type, int row_id, const std::string &what, bool has_lost,
+                     ResultColumns *result) {
   std::set<std::string> names;
   for (int i = 0; i < type->natts; ++i) {
     const FormData_pg_attribute *const attribute = TupleDescAttr(type, i);
@@ -220,7 +223,9 @@ void DescribeColumns(TupleDesc type, int row_id, const std::string &what, Result
                   {}, "Name them with AS.");
     }
     if (i == row_id) continue;
-    result->columns.push_back(DescribeStageColumn(name, attribute->atttypid, attribute->atttypmod));
+    result->columns.push_back(
+        has_lost ? DescribeHandedOn(name, *attribute)
+                 : DescribeStageColumn(name, attribute->atttypid, attribute->atttypmod));
     result->positions.push_back(i);
   }
 }
@@ -232,7 +237,8 @@ int FindColumn(TupleDesc type, std::string_view name) {
   return -1;
 }
 
-ResultColumns DescribeStage(TupleDesc type, const std::string &what) {
+// has_lost: of the input.
+ResultColumns DescribeStage(TupleDesc type, const std::string &what, bool has_lost) {
   ResultColumns result;
   const int row_id = FindColumn(type, kRowId);
   if (row_id < 0 || TupleDescAttr(type, row_id)->atttypid != INT8OID) {
@@ -241,7 +247,7 @@ ResultColumns DescribeStage(TupleDesc type, const std::string &what) {
                 row_id < 0 ? "" : "It has one of another type.",
                 "Every stage hands on the row_id of the rows that it keeps.");
   }
-  DescribeColumns(type, row_id, what, &result);
+  DescribeColumns(type, row_id, what, has_lost, &result);
   if (result.columns.empty()) {
     throw Error(ErrorKind::kInvalidArgument, fmt::format("{} has no column but row_id", what));
   }
@@ -274,7 +280,7 @@ ResultColumns DescribeSource(TupleDesc type, const std::string &what, const std:
     result.row_id = position;
     result.row_id_type = base;
   }
-  DescribeColumns(type, own, what, &result);
+  DescribeColumns(type, own, what, false, &result);
   if (result.columns.empty()) {
     throw Error(ErrorKind::kInvalidArgument, fmt::format("{} has no column but row_id", what));
   }
@@ -330,12 +336,9 @@ StageRows ReadStageSource(Oid relation, const std::string &row_id) {
   const std::string what = fmt::format("relation \"{}\"", name);
   std::string statement = fmt::format("SELECT * FROM {}.{}", Quoted(schema), Quoted(name));
   SPIPlanPtr const all = Prepare(statement);
-  StageSink sink(what, DescribeSource(ResultType(all), what, row_id), nullptr);
-  if (row_id.empty()) {
-    Execute(all, &sink);
-  } else {
-    Execute(Prepare(statement + " ORDER BY " + Quoted(row_id)), &sink);
-  }
+  StageSink sink(what, DescribeSource(ResultType(all), what, row_id));
+  const RowUse receive = [&sink](TupleTableSlot *slot) { sink.Receive(slot); };
+  Execute(row_id.empty() ? all : Prepare(statement + " ORDER BY " + Quoted(row_id)), receive);
   return sink.Take();
 }
 
@@ -346,10 +349,16 @@ StageRows RunStages(const StageCall &call, const StageRows &input) {
   const std::string what =
       fmt::format("stage {} of pipeline \"{}\"",
                   call.first + static_cast<std::int32_t>(call.queries.size()), call.pipeline);
+  const LostColumns lost(input.columns, call.first);
+  lost.RefuseNames(call.queries);
   Tuplestorestate *const given = RegisterRows(StageName(call.first), input);
   const std::string statement = ChainStatement(call.first, call.queries);
-  StageSink sink(what, DescribeStage(ResultType(Prepare(statement)), what), &input);
-  Execute(Prepare(statement + " ORDER BY row_id"), &sink);
+  SPIPlanPtr const plan = Prepare(statement);
+  lost.RefuseUnnamed(TreesOf(plan));
+  StageSink sink(what, DescribeStage(ResultType(plan), what, HasLost(input.columns)));
+  StageOrder order(what, ResultType(plan), FindColumn(ResultType(plan), kRowId), input);
+  Execute(plan, [&order](TupleTableSlot *slot) { order.Add(slot); });
+  order.Give([&sink](TupleTableSlot *slot) { sink.Receive(slot); });
   CallPg([=] { tuplestore_end(given); });
   return sink.Take();
 }

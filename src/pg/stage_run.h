@@ -43,9 +43,10 @@ StageRows ReadStageSource(Oid relation, const std::string &row_id);
 // The rows of the last stage of the call, ascending by row_id. `input`: rows of stage call.first,
 // whose blocks were checked. Throws Error(kInvalidArgument) for a result without a bigint column
 // row_id or with no other one, or with two of a name; Error(kBadData) for a row_id that is NULL,
-// comes twice or is not one of the input's, and for no rows; Error(kLimit) beyond
-// trails.memory_limit; what DescribeStageColumn throws; PgError for what the queries raise, on
-// cancel too. Memory: the input, on disk beyond work_mem, and the result.
+// comes twice or is not one of the input's, and for no rows; Error(kUndefinedObject) for what
+// LostColumns refuses; Error(kLimit) beyond trails.memory_limit; what DescribeStageColumn throws;
+// PgError for what the queries raise, on cancel too. Memory: the input and the sort, on disk beyond
+// work_mem, and the result.
 StageRows RunStages(const StageCall &call, const StageRows &input);
 
 }  // namespace trails::pg

@@ -19,6 +19,7 @@ extern "C" {
 #include "core/space/name_hint.h"
 #include "pg/advisory_lock.h"
 #include "pg/fresh_snapshot.h"
+#include "pg/lost_columns.h"
 #include "pg/query_count.h"
 #include "pg/stage_cost.h"
 #include "pg/stage_plan.h"
@@ -441,6 +442,7 @@ std::int32_t StageColumnNamed(const IntermediateQuery &query, std::string_view n
     std::vector<std::string> names;
     std::int32_t position = 0;
     for (const StageColumn &column : pipeline.stages[static_cast<std::size_t>(stage)].columns) {
+      if (column.name == name && column.is_lost()) ThrowLost(column, query.intermediate.layer);
       if (column.name == name) return position;
       names.push_back(column.name);
       ++position;

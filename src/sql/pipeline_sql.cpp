@@ -5,6 +5,7 @@
 
 #include "pg/arguments.h"
 #include "pg/bridge.h"
+#include "pg/lost_columns.h"
 #include "pg/named_arguments.h"
 #include "pg/pipeline_logger.h"
 #include "pg/result_rows.h"
@@ -87,7 +88,7 @@ TRAILS_PG_FUNCTION(trails_pipeline_rows) {
   }
   CallPg([=] { InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC); });
   const auto *const info = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
-  const StageRows rows = ReadStage(logged, IntegerArgument(fcinfo, 1, "stage"));
+  const StageRows rows = WithoutLost(ReadStage(logged, IntegerArgument(fcinfo, 1, "stage")));
   RequireRowType(info->setDesc, rows.columns);
   PutStageRows(rows, info->setDesc, info->setResult);
   return Datum{0};

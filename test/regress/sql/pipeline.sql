@@ -97,6 +97,7 @@ SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['SELECT row_id, size FRO
 SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['WITH gone AS (DELETE FROM homes RETURNING 1) SELECT row_id, size FROM $input']);
 CREATE FUNCTION erase() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM homes; RETURN 1; END $$;
 SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['SELECT row_id, erase() AS a FROM $input']);
+SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['SELECT i.row_id, 1 / (3 - n) AS late FROM $input AS i, LATERAL generate_series(1, i.rooms * 0 + 3) AS n']);  -- stopped before it divides by 0
 SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['SELECT row_id, size FROM $input'], row_id => 'street');
 SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['SELECT row_id, size FROM $input'], row_id => 'rooms');
 SELECT * FROM trails.log_pipeline('bad', 'homes', ARRAY['SELECT row_id, size FROM $input'], row_id => 'nowhere');
