@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/refinement/folded_layer.h"
+#include "core/refinement/initial_weights.h"
 #include "core/refinement/multiply.h"
 
 namespace trails {
 
 namespace {
-
-enum Purpose : std::uint64_t { kWeightsPurpose = 1, kOrderPurpose };
 
 // Rows of a piece: 128 where a row is worth so much work that products lose nothing by it, up to
 // the whole batch for the smallest networks, whose products are over as soon as they begin. From
@@ -41,7 +41,7 @@ Trainer::Trainer(const Dataset &data, const kernels::FieldPlan &plan, const Trai
       plan_(plan),
       options_(options),
       order_(data.split.train, BatchRows(static_cast<std::int64_t>(data.split.train.size())),
-             RandomStream::ForPurpose(options.seed, kOrderPurpose).Next()) {
+             OrderSeed(options.seed)) {
   table_ = parameters_.AddBlock(static_cast<std::int64_t>(plan.table_rows) * kEmbeddingWidth,
                                 /*decays=*/true);
   std::int64_t inputs = static_cast<std::int64_t>(plan.fields) * kEmbeddingWidth;
@@ -84,27 +84,20 @@ void Trainer::AddLayer(std::int64_t inputs, std::int64_t outputs, bool hidden) {
 
 void Trainer::Initialise() {
   parameters_.Allocate();
-  const InitialEmbedding embedding(plan_, options_.encoding,
-                                   RandomStream::ForPurpose(options_.seed, kWeightsPurpose));
-  embedding.DrawTable(parameters_.value(table_));
-  RandomStream random = embedding.rest();
+  std::vector<InitialLayer> start;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Layer &layer = layers_[l];
-    float *const weight = parameters_.value(layer.weight);
-    const double bound = 1.0 / std::sqrt(static_cast<double>(layer.inputs));  // torch.nn.Linear
-    for (std::int64_t i = 0; i < layer.inputs * layer.outputs; ++i) {
-      weight[i] = random.Symmetric(bound);
-    }
-    float *const beta = parameters_.value(layer.beta);
     const bool hidden = l + 1 < layers_.size();
-    for (std::int64_t i = 0; i < layer.outputs; ++i) {
-      beta[i] = hidden ? 0.0f : random.Symmetric(bound);
-      if (hidden) parameters_.value(layer.gamma)[i] = 1.0f;
-    }
-    layer.w = ViewMatrix(weight, layer.outputs, layer.inputs);
+    start.push_back({.inputs = layer.inputs,
+                     .outputs = layer.outputs,
+                     .weight = parameters_.value(layer.weight),
+                     .gamma = hidden ? parameters_.value(layer.gamma) : nullptr,
+                     .beta = parameters_.value(layer.beta)});
+    layer.w = ViewMatrix(parameters_.value(layer.weight), layer.outputs, layer.inputs);
     layer.w_transposed = layer.w.t();
     layer.w_gradient = ViewMatrix(parameters_.gradient(layer.weight), layer.outputs, layer.inputs);
   }
+  DrawInitialWeights(plan_, options_, parameters_.value(table_), start);
 }
 
 void Trainer::CutIntoPieces() {
@@ -198,23 +191,15 @@ Network Trainer::Fold() const {
   kernels::CumulateKnotsCpu(plan_, network.table.data(), kEmbeddingWidth, network.table.data());
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer &layer = layers_[l];
-    DenseLayer dense;
-    dense.inputs = static_cast<std::int32_t>(layer.inputs);
-    dense.outputs = static_cast<std::int32_t>(layer.outputs);
-    const float *const weight = parameters_.average(layer.weight);
-    const float *const beta = parameters_.average(layer.beta);
-    dense.weight.assign(weight, weight + parameters_.count(layer.weight));
-    dense.bias.assign(beta, beta + layer.outputs);
-    if (l + 1 < layers_.size()) {
-      const float *const gamma = parameters_.average(layer.gamma);
-      for (std::size_t j = 0; j < dense.bias.size(); ++j) {
-        const float scale = gamma[j] / std::sqrt(layer.average_var[j] + kernels::kBatchNormEps);
-        dense.bias[j] -= layer.average_mean[j] * scale;
-        float *const row = dense.weight.data() + j * static_cast<std::size_t>(layer.inputs);
-        for (std::int64_t i = 0; i < layer.inputs; ++i) row[i] *= scale;
-      }
-    }
-    network.layers.push_back(std::move(dense));
+    const bool hidden = l + 1 < layers_.size();
+    network.layers.push_back(
+        FoldLayer({.inputs = layer.inputs,
+                   .outputs = layer.outputs,
+                   .weight = parameters_.average(layer.weight),
+                   .gamma = hidden ? parameters_.average(layer.gamma) : nullptr,
+                   .beta = parameters_.average(layer.beta),
+                   .mean = layer.average_mean.data(),
+                   .var = layer.average_var.data()}));
   }
   return network;
 }
