@@ -14,6 +14,10 @@ endif()
 # Ampere and Hopper as machine code; what comes later, from the intermediate code.
 set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
 enable_language(CUDA)
+# CMake 3.25.1, Debian's, does not know that nvcc compiles C++20.
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+endif()
 set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_EXTENSIONS OFF)

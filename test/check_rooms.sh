@@ -31,7 +31,8 @@ torch='#include [<"](torch|ATen|c10)/'
 postgres='#include [<"](postgres|fmgr|libpq|pgstat|miscadmin|funcapi|windowapi|access/|catalog/|commands/|executor/|foreign/|lib/|mb/|nodes/|optimizer/|parser/|port/|portability/|replication/|rewrite/|storage/|tcop/|utils/)'
 jumps='sigsetjmp|siglongjmp|PG_(TRY|CATCH|FINALLY|END_TRY)\b'
 
-# All but the one file that may jump.
+# All of a cohort but the one file that is made of Trainers, and all but the one file that may jump.
+cohort=$(find src/core/cohort -type f ! -name 'cpu_cohort.*')
 others=$(find src include -type f ! -path src/pg/bridge.h \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \))
 
 forbid "the contract is plain C++" "$torch|$postgres" include
@@ -39,6 +40,8 @@ forbid "the engine and the kernels know no PostgreSQL" "$postgres" src/core src/
 forbid "data, spaces, filtering, the coordinator, models, intermediates, reports and kernels know no Torch" \
   "$torch" src/core/data src/core/space src/core/filtering src/core/coordinator src/core/model \
   src/core/intermediates src/core/report src/core/card src/kernels
+# shellcheck disable=SC2086  # no file name of the project has a space
+forbid "a cohort knows no Torch but in its twin" "$torch" $cohort
 cuda='#include <(cuda|cublas|cub/)'
 report "the CUDA runtime is touched by kernels and src/core/card alone" \
   "$(grep -rnE "$cuda" src include --include='*.h' --include='*.cpp' --include='*.cu' |

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/refinement/folded_layer.h"
-#include "core/refinement/initial_weights.h"
+#include "core/cohort/folded_layer.h"
+#include "core/cohort/initial_weights.h"
 #include "core/refinement/multiply.h"
 
 namespace trails {

@@ -1,4 +1,4 @@
-#include "core/refinement/initial_weights.h"
+#include "core/cohort/initial_weights.h"
 
 #include <algorithm>
 #include <cmath>

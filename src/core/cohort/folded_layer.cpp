@@ -1,4 +1,4 @@
-#include "core/refinement/folded_layer.h"
+#include "core/cohort/folded_layer.h"
 
 #include <cmath>
 #include <cstddef>

@@ -1,6 +1,7 @@
 // How every network starts: the draws of one seed, whoever trains it and wherever.
 //
-// May touch: src/core/data, src/core/refinement, src/kernels. Never Torch or PostgreSQL.
+// May touch: src/core/data, src/core/refinement/trainer_options.h, src/kernels. Never Torch or
+// PostgreSQL.
 #pragma once
 
 #include <cstdint>
