@@ -319,8 +319,8 @@ PlanResult Plan(Table &&table, const SelectionOptions &options, const RunControl
   const double judging = JudgingSeconds(data, contest.list(), contest.options(), cost);
   const double left = std::chrono::duration<double>(control.deadline - Clock::now()).count() -
                       judging - std::max(0.0, filtering - seconds.filtering);
-  Forecast forecast = Foretell(data, contest.list(), contest.rehearsal(), contest.options(), cost,
-                               std::max(left, 0.0), control);
+  Forecast forecast = Foretell(data, contest.list(), contest.rehearsal(), contest.options(),
+                               options.threads, cost, std::max(left, 0.0), control);
   result.k = forecast.k;
   result.u = forecast.u;
   WarnIfTooLong(contest.options(), forecast, left, budget, &result.notices);

@@ -108,8 +108,8 @@ CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
 }
 
 Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
-                  Strategy *rehearsal, const SelectionOptions &options, const CostModel &cost,
-                  double seconds, const RunControl &control) {
+                  Strategy *rehearsal, const SelectionOptions &options, std::int32_t threads,
+                  const CostModel &cost, double seconds, const RunControl &control) {
   const std::chrono::duration<double> share(
       std::clamp(kForecastShare * control.budget_seconds(), kLeastForecast, kLongestForecast));
   const Interrupt interrupt(control,
@@ -120,7 +120,7 @@ Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
   for (std::size_t i = 0; i < count; ++i) sum += cost.TrainingStepSeconds(list[i].widths);
   const ForecastInput input{
       .seconds = options.plan_is_fixed() ? std::numeric_limits<double>::infinity() : seconds,
-      .threads = options.threads,
+      .threads = threads,
       .epoch_steps = EpochSteps(data),
       .epochs_of_a_step = 1.0 / static_cast<double>(StepsOfAPass(data)),
       .step_seconds = [&](const HiddenWidths &w) { return cost.TrainingStepSeconds(w); },

@@ -33,11 +33,12 @@ CostModel Calibrate(const Dataset &data, const kernels::FieldPlan &plan,
                     Clock::time_point until, const RunControl &control);
 
 // Foretells what `rehearsal`, over the candidates of `list`, does with `seconds` left; no one else
-// may use it afterwards. Gives up after a hundredth of the budget, at most 0.1 s: then the forecast
+// may use it afterwards. threads: those of the field, on which contenders train side by side. Gives
+// up after a hundredth of the budget, at most 0.1 s: then the forecast
 // has no steps. Throws Error(kCancelled).
 Forecast Foretell(const Dataset &data, const std::vector<ScoredCandidate> &list,
-                  Strategy *rehearsal, const SelectionOptions &options, const CostModel &cost,
-                  double seconds, const RunControl &control);
+                  Strategy *rehearsal, const SelectionOptions &options, std::int32_t threads,
+                  const CostModel &cost, double seconds, const RunControl &control);
 
 // Wall time of predicting the test rows with as many networks as may be kept.
 double JudgingSeconds(const Dataset &data, const std::vector<ScoredCandidate> &list,

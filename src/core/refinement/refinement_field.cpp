@@ -69,12 +69,26 @@ void CheckMemory(const Dataset &data, const std::vector<ScoredCandidate> &list,
       "\"max_ids\" in options.");
 }
 
+void CheckCohortMemory(const std::vector<ScoredCandidate> &list, const CohortPlaces &together) {
+  std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
+  for (const ScoredCandidate &candidate : list) {
+    smallest = std::min(smallest, together.cohort->Bytes(candidate.widths));
+  }
+  if (smallest <= together.bytes) return;
+  throw Error(
+      ErrorKind::kOutOfMemory, "out of memory on the card",
+      fmt::format("The smallest candidate needs {} MB; {} MB are left for candidates.",
+                  (smallest >> 20) + 1, together.bytes >> 20),
+      "Set \"device\" to \"cpu\" in options, or leave out columns with many distinct values.");
+}
+
 }  // namespace
 
 RefinementPhase::RefinementPhase(const Dataset &data, const kernels::FieldPlan &plan,
                                  const std::vector<ScoredCandidate> &list, Strategy *strategy,
                                  Strategy *rehearsal, bool with_floor,
-                                 const SelectionOptions &options, const RunControl &control)
+                                 const SelectionOptions &options, const RunControl &control,
+                                 CohortPlaces together)
     : data_(data),
       plan_(plan),
       list_(list),
@@ -82,6 +96,7 @@ RefinementPhase::RefinementPhase(const Dataset &data, const kernels::FieldPlan &
       rehearsal_(rehearsal),
       options_(options),
       control_(control),
+      together_(together),
       valid_labels_(LabelsOf(data, data.split.valid)),
       pass_steps_(StepsOfAPass(data)),
       epoch_steps_(EpochSteps(data)),
@@ -89,6 +104,7 @@ RefinementPhase::RefinementPhase(const Dataset &data, const kernels::FieldPlan &
       built_in_cost_(ShapeOf(data, plan)),
       cost_(built_in_cost_) {
   CheckMemory(data, list, options);
+  if (together_.cohort != nullptr) CheckCohortMemory(list, together_);
 }
 
 std::int32_t RefinementPhase::Enter(const Proposal &proposal) {
@@ -111,7 +127,7 @@ std::int32_t RefinementPhase::Enter(const Proposal &proposal) {
                   .weight_decay = pace.weight_decay,
                   .bend = BendOf(options_.seed, proposal.widths),
                   .seed = SeedOf(options_.seed, proposal.widths, draw)};
-  run->bytes = Trainer::Bytes(data_, proposal.widths);
+  run->bytes = BytesOf(proposal.widths);
   entered_bytes_ += run->bytes;
   CandidateResult row;
   row.architecture = ArchitectureName(proposal.widths);
@@ -132,9 +148,11 @@ void RefinementPhase::Drop(std::int32_t contender) {
   }
   if (At(contender).dropped) return;
   At(contender).dropped = true;
-  ContenderRun &run = *runs_[static_cast<std::size_t>(contender)];
+  ContenderRun &run = RunOf(contender);
   entered_bytes_ -= run.bytes;
   run.trainer.reset();
+  if (run.member >= 0) together_.cohort->Drop(run.member);
+  run.member = -1;
 }
 
 double RefinementPhase::SecondsLeft() const {
@@ -147,9 +165,20 @@ double RefinementPhase::StepSeconds(const HiddenWidths &widths) const {
 }
 
 bool RefinementPhase::Fits(const HiddenWidths &widths) const {
+  if (together_.cohort != nullptr) return entered_bytes_ + BytesOf(widths) <= together_.bytes;
   if (options_.memory_limit_bytes == 0) return true;
-  const std::int64_t used = data_.rows.bytes() + entered_bytes_ + Trainer::Bytes(data_, widths);
+  const std::int64_t used = data_.rows.bytes() + entered_bytes_ + BytesOf(widths);
   return used <= options_.memory_limit_bytes;
+}
+
+std::int64_t RefinementPhase::BytesOf(const HiddenWidths &widths) const {
+  return together_.cohort != nullptr ? together_.cohort->Bytes(widths)
+                                     : Trainer::Bytes(data_, widths);
+}
+
+std::int64_t RefinementPhase::StepsOf(const ContenderRun &run) const {
+  if (run.member >= 0) return together_.cohort->Steps(run.member);
+  return run.trainer ? run.trainer->steps() : 0;
 }
 
 double RefinementPhase::MeanMerit(std::span<const std::int32_t> contenders) const {
@@ -181,7 +210,7 @@ double RefinementPhase::LookSeconds(const HiddenWidths &widths) const {
 }
 
 double RefinementPhase::LookSecondsOf(std::int32_t contender) const {
-  const ContenderRun &run = *runs_[static_cast<std::size_t>(contender)];
+  const ContenderRun &run = RunOf(contender);
   if (run.look_seconds > 0) return run.look_seconds;
   return kFirstLookSeconds + LookSeconds(run.options.widths);
 }
@@ -224,7 +253,8 @@ RefinementResult RefinementPhase::Report() {
   result_.first_rung = strategy_->first_candidates();
   result_.first_epochs = strategy_->first_steps() / static_cast<double>(epoch_steps_);
   result_.calibration = cost_.Describe();
-  result_.planned_judging = JudgingSeconds(data_, list_, options_, cost_);
+  result_.planned_judging =
+      JudgingSeconds(data_, list_, options_, together_.cohort != nullptr ? built_in_cost_ : cost_);
   result_.steps = Steps();
   return std::move(result_);
 }
@@ -240,7 +270,7 @@ std::vector<PlanStep> RefinementPhase::Steps() const {
   add("calibration", calibration_seconds_ / options_.threads);
   if (floor_seconds_ > 0) add("floor", floor_seconds_ / options_.threads);
   for (const auto &[key, tally] : tallies_) {
-    add(StepName(key.first, key.second), tally.thread_seconds / options_.threads);
+    add(StepName(key.first, key.second), tally.thread_seconds / threads());
     steps.back().models = std::ssize(tally.steps);
     double passes = 0;
     for (const auto &[contender, behind] : tally.steps) passes += Passes(behind);

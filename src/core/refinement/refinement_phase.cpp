@@ -74,8 +74,8 @@ std::optional<RefinementPhase::Task> RefinementPhase::NextTask() {
       calibration_ = Calibration::kRunning;
       return Task{Work::kCalibrate, {}};
     }
-    if (calibration_ == Calibration::kDone) {
-      if (std::optional<Task> task = NextAssignment()) return task;
+    if (calibration_ == Calibration::kDone && !cohort_is_busy_) {
+      if (std::optional<Task> task = NextTraining()) return task;
       const bool training = std::any_of(contenders_.begin(), contenders_.end(),
                                         [](const Contender &c) { return c.busy; });
       if (!training) break;
@@ -89,7 +89,21 @@ std::optional<RefinementPhase::Task> RefinementPhase::NextTask() {
   return std::nullopt;
 }
 
-std::optional<RefinementPhase::Task> RefinementPhase::NextAssignment() {
+std::optional<RefinementPhase::Task> RefinementPhase::NextTraining() {
+  Task task{Work::kTrain, {}};
+  const std::size_t most =
+      together_.cohort != nullptr ? static_cast<std::size_t>(together_.places) : 1;
+  while (task.assignments.size() < most) {
+    const std::optional<Assignment> assignment = NextAssignment();
+    if (!assignment) break;
+    task.assignments.push_back(*assignment);
+  }
+  if (task.assignments.empty()) return std::nullopt;
+  cohort_is_busy_ = together_.cohort != nullptr;
+  return task;
+}
+
+std::optional<Assignment> RefinementPhase::NextAssignment() {
   const std::optional<Assignment> assignment = strategy_->Next(this);
   if (!assignment) return std::nullopt;
   Contender &contender = At(assignment->contender);
@@ -102,7 +116,7 @@ std::optional<RefinementPhase::Task> RefinementPhase::NextAssignment() {
   if (assignment->stage != Stage::kSeeds) {
     control_.progress->rung.store(assignment->rung, std::memory_order_relaxed);
   }
-  return Task{Work::kTrain, *assignment};
+  return assignment;
 }
 
 void RefinementPhase::Execute(const Task &task) {
@@ -111,7 +125,13 @@ void RefinementPhase::Execute(const Task &task) {
     switch (task.work) {
       case Work::kFloor: TrainFloor(); break;
       case Work::kCalibrate: Calibrate(); break;
-      case Work::kTrain: Train(task.assignment); break;
+      case Work::kTrain:
+        if (together_.cohort != nullptr) {
+          TrainTogether(task.assignments);
+        } else {
+          Train(task.assignments.front());
+        }
+        break;
     }
   } catch (const TimeUp &) {
     // NextTask sees the same clock and ends.
@@ -123,20 +143,26 @@ void RefinementPhase::Execute(const Task &task) {
       calibration_seconds_ = SecondsSince(start);
       calibration_ = Calibration::kDone;
       break;
-    case Work::kTrain: {
-      const Assignment &assignment = task.assignment;
-      // Only now: until its look is taken no strategy may think that it is done.
-      Contender &contender = At(assignment.contender);
-      const ContenderRun &run = *runs_[static_cast<std::size_t>(assignment.contender)];
-      contender.busy = false;
-      contender.steps = run.trainer ? run.trainer->steps() : 0;
-      Tally &tally = TallyOf(assignment);
-      tally.thread_seconds += SecondsSince(start) * assignment.threads;
-      tally.steps[assignment.contender] = contender.steps;
-      break;
-    }
+    case Work::kTrain: EndTraining(task.assignments, SecondsSince(start)); break;
   }
   changed_.notify_all();
+}
+
+// Only now: until its look is taken no strategy may think that a contender is done.
+void RefinementPhase::EndTraining(const std::vector<Assignment> &assignments, double seconds) {
+  // Those of a cohort share its places, however few they are.
+  const double each = together_.cohort != nullptr
+                          ? seconds * together_.places / static_cast<double>(assignments.size())
+                          : seconds * assignments.front().threads;
+  for (const Assignment &assignment : assignments) {
+    Contender &contender = At(assignment.contender);
+    contender.busy = false;
+    contender.steps = StepsOf(RunOf(assignment.contender));
+    Tally &tally = TallyOf(assignment);
+    tally.thread_seconds += each;
+    tally.steps[assignment.contender] = contender.steps;
+  }
+  cohort_is_busy_ = false;
 }
 
 void RefinementPhase::TrainFloor() {
@@ -157,16 +183,23 @@ void RefinementPhase::TrainFloor() {
 void RefinementPhase::Calibrate() {
   const double share =
       std::min(kCalibrationShare * control_.budget_seconds(), kMostCalibrationSeconds);
-  CostModel cost =
-      trails::Calibrate(data_, plan_, list_, options_, Clock::now() + Seconds(share), control_);
+  const Clock::time_point until = Clock::now() + Seconds(share);
+  if (together_.cohort != nullptr) {
+    CalibrateCohort(until);
+  } else {
+    const CostModel cost = trails::Calibrate(data_, plan_, list_, options_, until, control_);
+    const std::lock_guard lock(mutex_);
+    cost_ = cost;
+  }
   double left = 0;
   {
     const std::lock_guard lock(mutex_);
     left = SecondsLeft();
   }
-  Forecast forecast = Foretell(data_, list_, rehearsal_, options_, cost, left, control_);
+  // Nobody learns of costs before the calibration is done.
+  Forecast forecast =
+      Foretell(data_, list_, rehearsal_, options_, threads(), cost_, left, control_);
   const std::lock_guard lock(mutex_);
-  cost_ = cost;
   forecast_ = std::move(forecast);
 }
 
@@ -174,7 +207,7 @@ void RefinementPhase::Train(const Assignment &assignment) {
   ContenderRun *run = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    run = runs_[static_cast<std::size_t>(assignment.contender)].get();
+    run = &RunOf(assignment.contender);
   }
   const double loss = TrainSteps(assignment, run);
   if (run->trainer->diverged()) {
@@ -198,10 +231,9 @@ double RefinementPhase::TrainSteps(const Assignment &assignment, ContenderRun *r
   const Clock::time_point start = Clock::now();
   Clock::time_point until;
   {
-    // Time for a last look at what the steps have bought.
     const std::lock_guard lock(mutex_);
-    until = Until() - Seconds(1.2 * LookSecondsOf(assignment.contender) +
-                              KeepingSeconds(assignment.contender));
+    until = TrainingUntil(LookSecondsOf(assignment.contender)) -
+            Seconds(KeepingSeconds(assignment.contender));
   }
   double loss = std::nan("");
   bool time_is_up = false;
@@ -219,19 +251,24 @@ double RefinementPhase::TrainSteps(const Assignment &assignment, ContenderRun *r
   return loss;
 }
 
+Clock::time_point RefinementPhase::TrainingUntil(double look_seconds) const {
+  // Time for a last look at what the steps have bought.
+  return Until() - Seconds(1.2 * look_seconds);
+}
+
+Interrupt RefinementPhase::LookInterrupt(double look_seconds) const {
+  // The first network of all is what the budget bought: a short look at it comes before the clock.
+  if (result_.finalists.empty() && look_seconds < kShortLookSeconds) return Interrupt(control_);
+  return {control_, Until()};
+}
+
 void RefinementPhase::JudgeContender(const Assignment &assignment, double loss) {
   std::optional<Interrupt> interrupt;
   ContenderRun *run = nullptr;
   {
-    // The first network of all is what the budget bought: a short look at it comes before the
-    // clock.
     const std::lock_guard lock(mutex_);
-    run = runs_[static_cast<std::size_t>(assignment.contender)].get();
-    if (result_.finalists.empty() && LookSecondsOf(assignment.contender) < kShortLookSeconds) {
-      interrupt.emplace(control_);
-    } else {
-      interrupt.emplace(control_, Until());
-    }
+    run = &RunOf(assignment.contender);
+    interrupt.emplace(LookInterrupt(LookSecondsOf(assignment.contender)));
   }
   const Clock::time_point start = Clock::now();
   Finalist now{.candidate = assignment.contender,
@@ -240,7 +277,9 @@ void RefinementPhase::JudgeContender(const Assignment &assignment, double loss) 
                .predictions = {}};
   now.predictions = PredictRows(data_, plan_, now.network, data_.split.valid, *interrupt);
   now.valid = Judge(data_.metric, now.predictions, data_.target.outputs(), valid_labels_);
-  AddLook(assignment, loss, SecondsSince(start), std::move(now));
+  const double seconds = SecondsSince(start);
+  now.seconds_per_row = seconds / static_cast<double>(valid_labels_.size());
+  AddLook(assignment, loss, seconds, std::move(now));
 }
 
 void RefinementPhase::AddLook(const Assignment &assignment, double loss, double seconds,
@@ -253,12 +292,12 @@ void RefinementPhase::AddLook(const Assignment &assignment, double loss, double 
     Diverged(&contender);
     return;
   }
-  const ContenderRun &run = *runs_[static_cast<std::size_t>(assignment.contender)];
-  runs_[static_cast<std::size_t>(assignment.contender)]->look_seconds = seconds;
-  now.seconds_per_row = seconds / static_cast<double>(valid_labels_.size());
+  ContenderRun &run = RunOf(assignment.contender);
+  run.look_seconds = seconds;
+  const std::int64_t steps = StepsOf(run);
   CandidateResult &row = result_.candidates[static_cast<std::size_t>(assignment.contender)];
   row.rung = std::max(row.rung, assignment.rung);
-  row.epochs = run.trainer->epochs();
+  row.epochs = Passes(steps);
   row.seconds = run.seconds;
   result_.epochs.push_back({.candidate = assignment.contender,
                             .rung = assignment.rung,
@@ -268,7 +307,7 @@ void RefinementPhase::AddLook(const Assignment &assignment, double loss, double 
                             .seconds = control_.elapsed_seconds()});
   control_.progress->epochs.fetch_add(1, std::memory_order_relaxed);
   const double merit = HigherIsBetter(data_.metric) ? now.valid : -now.valid;
-  contender.looks.push_back({run.trainer->steps(), merit});
+  contender.looks.push_back({steps, merit});
   if (options_.snapshot_every > 0) {
     if (result_.snapshots.seen() == 0) {
       result_.snapshots =
@@ -279,7 +318,7 @@ void RefinementPhase::AddLook(const Assignment &assignment, double loss, double 
   if (!IsBetter(data_.metric, now.valid, row.metric)) return;
   row.metric = now.valid;
   contender.merit = merit;
-  contender.best_steps = run.trainer->steps();
+  contender.best_steps = steps;
   const bool good_enough =
       options_.stop_at && !IsBetter(data_.metric, *options_.stop_at, now.valid);
   KeepFinalist(std::move(now));
@@ -296,7 +335,18 @@ void RefinementPhase::Diverged(Contender *contender) {
   ++result_.diverged;
 }
 
+bool RefinementPhase::WouldBeKept(const Finalist &finalist) const {
+  const std::vector<Finalist> &list = result_.finalists;
+  const bool is_kept = std::any_of(list.begin(), list.end(), [&](const Finalist &f) {
+    return f.candidate == finalist.candidate;
+  });
+  return is_kept || list.size() < kMostMembers ||
+         IsBetter(data_.metric, finalist.valid, list.back().valid) ||
+         (finalist.valid == list.back().valid && finalist.candidate < list.back().candidate);
+}
+
 void RefinementPhase::KeepFinalist(Finalist finalist) {
+  if (!WouldBeKept(finalist)) return;
   std::vector<Finalist> &list = result_.finalists;
   std::erase_if(list, [&](const Finalist &f) { return f.candidate == finalist.candidate; });
   const auto place = std::find_if(list.begin(), list.end(), [&](const Finalist &f) {

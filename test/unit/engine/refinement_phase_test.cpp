@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "controlled_run.h"
+#include "core/cohort/cpu_cohort.h"
 #include "core/refinement/forward.h"
+#include "core/refinement/multiply.h"
 #include "generated_table.h"
 
 namespace trails {
@@ -35,13 +37,14 @@ std::vector<ScoredCandidate> SmallCandidates() {
 
 RefinementResult RunPhase(const Dataset &data, const kernels::FieldPlan &plan,
                           const std::vector<ScoredCandidate> &scored,
-                          const SelectionOptions &options, const test::ControlledRun &run) {
+                          const SelectionOptions &options, const test::ControlledRun &run,
+                          const CohortPlaces &together = {}) {
   const std::unique_ptr<Proposer> proposer = MakeListProposer(scored, options);
   const std::unique_ptr<Strategy> strategy = MakeStrategy(options, proposer.get());
   const std::unique_ptr<Proposer> rehearsed = MakeListProposer(scored, options);
   const std::unique_ptr<Strategy> rehearsal = MakeStrategy(options, rehearsed.get());
   return RefinementPhase(data, plan, scored, strategy.get(), rehearsal.get(), /*with_floor=*/true,
-                         options, run.control)
+                         options, run.control, together)
       .Run();
 }
 
@@ -89,6 +92,63 @@ TEST_F(RefinementPhaseOf, FixedPlanThinsByThreeAndTrainsThreeTimesAsLong) {
   }
   EXPECT_EQ(run.progress.candidates_trained.load(), 9);
   EXPECT_EQ(run.progress.rung.load(), 2);
+}
+
+// A fixed plan's answer does not depend on who trains: threads, one contender each, or a cohort of
+// a few or of many places.
+TEST_F(RefinementPhaseOf, ACohortFindsWhatThreadsFind) {
+  FixPlan(9, 1);
+  const test::ControlledRun run;
+  const RefinementResult alone = Refine(SmallCandidates(), run);
+  for (const std::int32_t places : {1, 4, 64}) {
+    SCOPED_TRACE(places);
+    const EngineThreadScope scope;
+    CpuCohort cohort(data_, plan_);
+    const test::ControlledRun again;
+    options_.threads = 2;
+    const RefinementResult together =
+        RunPhase(data_, plan_, SmallCandidates(), options_, again, {&cohort, places, 1LL << 30});
+    EXPECT_EQ(together.trained, alone.trained);
+    ASSERT_EQ(together.candidates.size(), alone.candidates.size());
+    for (std::size_t c = 0; c < alone.candidates.size(); ++c) {
+      EXPECT_EQ(together.candidates[c].metric, alone.candidates[c].metric) << c;
+      EXPECT_EQ(together.candidates[c].rung, alone.candidates[c].rung) << c;
+      EXPECT_EQ(together.candidates[c].epochs, alone.candidates[c].epochs) << c;
+      EXPECT_GT(together.candidates[c].seconds, 0) << c;
+    }
+    ASSERT_EQ(together.finalists.size(), alone.finalists.size());
+    for (std::size_t f = 0; f < alone.finalists.size(); ++f) {
+      EXPECT_EQ(together.finalists[f].candidate, alone.finalists[f].candidate) << f;
+      EXPECT_EQ(together.finalists[f].predictions, alone.finalists[f].predictions) << f;
+    }
+    EXPECT_EQ(together.epochs.size(), alone.epochs.size());
+  }
+}
+
+TEST_F(RefinementPhaseOf, ATimedPlanUsesItsTimeWithACohort) {
+  const test::ControlledRun run(1.5);
+  const EngineThreadScope scope;
+  CpuCohort cohort(data_, plan_);
+  options_.threads = 2;
+  const RefinementResult result =
+      RunPhase(data_, plan_, SmallCandidates(), options_, run, {&cohort, 8, 1LL << 30});
+  EXPECT_GE(result.trained, 8);
+  EXPECT_FALSE(result.finalists.empty());
+  EXPECT_LE(Clock::now(), run.control.deadline);
+  EXPECT_GT(run.control.elapsed_seconds(), 1.2);
+}
+
+TEST_F(RefinementPhaseOf, ACohortWithoutMemoryForOneIsAnError) {
+  FixPlan(9, 1);
+  const test::ControlledRun run;
+  const EngineThreadScope scope;
+  CpuCohort cohort(data_, plan_);
+  try {
+    RunPhase(data_, plan_, SmallCandidates(), options_, run, {&cohort, 8, 1'000});
+    FAIL() << "no error";
+  } catch (const Error &error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kOutOfMemory);
+  }
 }
 
 // What is one curve: a candidate's epochs grow, its rungs do not fall, its row is its last point
