@@ -21,6 +21,8 @@ endif()
 set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_EXTENSIONS OFF)
+# Named as a system folder, it would hide the compiler's own from #include_next.
+list(APPEND CMAKE_CUDA_IMPLICIT_INCLUDE_DIRECTORIES /usr/include)
 find_package(CUDAToolkit 13 REQUIRED)
 
 file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS src/kernels/*.cu src/core/card/*.cu src/core/card/*.cpp)
