@@ -723,8 +723,8 @@ GRANT SELECT ON trails.models, trails.runs, trails.steps, trails.candidates TO P
 
 CREATE FUNCTION trails.intermediate_rows(
     OUT model name, OUT version integer, OUT owner oid, OUT kind text, OUT epoch integer,
-    OUT layer text, OUT shape integer[], OUT rows bigint, OUT scheme text, OUT source text,
-    OUT key name, OUT pinned boolean, OUT expires_at timestamptz, OUT created_at timestamptz)
+    OUT layer text, OUT shape integer[], OUT stored_shape integer[], OUT rows bigint,
+    OUT scheme text, OUT source text, OUT key name, OUT pinned boolean, OUT expires_at timestamptz, OUT created_at timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'trails_intermediate_rows' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
 ROWS 50;
@@ -732,8 +732,8 @@ COMMENT ON FUNCTION trails.intermediate_rows IS 'the rows of trails.intermediate
 
 CREATE VIEW trails.intermediates WITH (security_invoker = true) AS
 SELECT i.model, i.version, i.owner::regrole AS owner, i.kind, i.epoch, i.layer, i.shape,
-       i.shape[1] * i.shape[2] * i.shape[3] AS columns, i.rows, i.scheme, i.source, i.key,
-       i.pinned, i.expires_at, i.created_at
+       i.stored_shape, i.stored_shape[1] * i.stored_shape[2] * i.stored_shape[3] AS columns, i.rows,
+       i.scheme, i.source, i.key, i.pinned, i.expires_at, i.created_at
 FROM trails.intermediate_rows() AS i;
 COMMENT ON VIEW trails.intermediates IS 'layers that the caller logged, and those of granted models that the caller can ask for; trails.intermediate_sizes has what of one''s own is stored';
 COMMENT ON COLUMN trails.intermediates.model IS 'name to ask by';
@@ -743,7 +743,8 @@ COMMENT ON COLUMN trails.intermediates.kind IS 'model, pipeline or foreign';
 COMMENT ON COLUMN trails.intermediates.epoch IS 'epoch whose parameters it is computed with, in trails.snapshot; 0, the default of every query, for the model that was kept';
 COMMENT ON COLUMN trails.intermediates.layer IS 'layer of a model, or stage of a pipeline';
 COMMENT ON COLUMN trails.intermediates.shape IS 'channels, height and width as computed';
-COMMENT ON COLUMN trails.intermediates.columns IS 'columns as computed: the product of the shape';
+COMMENT ON COLUMN trails.intermediates.stored_shape IS 'channels, height and width as they are given out: after the scheme where that is pool(s)';
+COMMENT ON COLUMN trails.intermediates.columns IS 'columns that queries can ask for: the product of stored_shape';
 COMMENT ON COLUMN trails.intermediates.rows IS 'rows';
 COMMENT ON COLUMN trails.intermediates.scheme IS 'how its values are stored, and what they are read back as';
 COMMENT ON COLUMN trails.intermediates.source IS 'relation whose rows they are of, as it was called then; NULL for a pipeline or foreign model';
@@ -1133,6 +1134,13 @@ AS 'MODULE_PATHNAME', 'trails_pipeline_rows' LANGUAGE C VOLATILE STRICT PARALLEL
 COMMENT ON FUNCTION trails.pipeline_rows IS
 'the rows of a pipeline''s stage as they are, by ascending row_id: read from the store or computed again; called with a column definition list, as in pipeline_rows(''p'', 1) AS t(row_id bigint, a integer, b text)';
 
+CREATE FUNCTION trails.intermediate_columns(
+    model text, layer text DEFAULT NULL, epoch integer DEFAULT NULL, version integer DEFAULT NULL)
+RETURNS TABLE (layer text, "column" integer, name text, feature text, dimension integer)
+AS 'MODULE_PATHNAME', 'trails_intermediate_columns' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 500;
+COMMENT ON FUNCTION trails.intermediate_columns IS
+'the columns of a layer, or of all layers, and their names: of the embedding the feature and which dimension of its vector, of logits and prediction the class or the target that is a number, of a pipeline''s stage its columns; NULL for those that have none';
+
 CREATE FUNCTION trails.explain_intermediate(
     model text, layer text, columns integer[] DEFAULT NULL, rows bigint[] DEFAULT NULL,
     epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
@@ -1152,23 +1160,38 @@ CREATE FUNCTION trails.value_at(
     version integer DEFAULT NULL)
 RETURNS real
 AS 'MODULE_PATHNAME', 'trails_value_at' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trails.value_at IS
+COMMENT ON FUNCTION trails.value_at(text, text, integer, bigint, integer, boolean, text, integer) IS
 'one value of a layer; NULL where there is none (loss of a row without a label, NULL in a stage), NaN where it was computed as NaN';
+CREATE FUNCTION trails.value_at(
+    model text, layer text, "column" text, row_id bigint,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
+RETURNS real
+AS 'MODULE_PATHNAME', 'trails_value_at' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trails.value_at(text, text, text, bigint, integer, boolean, text, integer) IS
+'the same of the column of that name, as intermediate_columns has it, or of that number where no column is called so';
 
 CREATE FUNCTION trails.topk(
     model text, layer text, "column" integer, k integer DEFAULT 10, epoch integer DEFAULT NULL,
     version integer DEFAULT NULL)
 RETURNS TABLE (rank integer, row_id bigint, value real)
 AS 'MODULE_PATHNAME', 'trails_topk' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
-COMMENT ON FUNCTION trails.topk IS
+COMMENT ON FUNCTION trails.topk(text, text, integer, integer, integer, integer) IS
 'the k rows (at most 100,000) with the largest values of a column, exact whatever the scheme; of equal values the first row first, NaN left out';
+CREATE FUNCTION trails.topk(
+    model text, layer text, "column" text, k integer DEFAULT 10, epoch integer DEFAULT NULL,
+    version integer DEFAULT NULL)
+RETURNS TABLE (rank integer, row_id bigint, value real)
+AS 'MODULE_PATHNAME', 'trails_topk' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.topk(text, text, text, integer, integer, integer) IS
+'the same of the column of that name, as intermediate_columns has it, or of that number where no column is called so';
 
 CREATE FUNCTION trails.column_statistics(
     model text, layer text, columns integer[] DEFAULT NULL, epoch integer DEFAULT NULL,
     version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, rows bigint, nulls bigint, infinite bigint, zeros bigint,
                zero_share double precision, min real, max real, mean double precision,
-               deviation double precision)
+               deviation double precision, name text)
 AS 'MODULE_PATHNAME', 'trails_column_statistics' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.column_statistics IS
 'statistics of the columns of a layer, of the exact values whatever its scheme: rows, how many of them are NaN (NULL in a stage, without a label in a loss), infinite, or zero; and of the finite values the share of zeros, min, max, mean, and standard deviation divided by their number';
@@ -1179,16 +1202,24 @@ CREATE FUNCTION trails.column_distribution(
     version integer DEFAULT NULL)
 RETURNS TABLE (bin integer, lower double precision, upper double precision, rows bigint)
 AS 'MODULE_PATHNAME', 'trails_column_distribution' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
-COMMENT ON FUNCTION trails.column_distribution IS
+COMMENT ON FUNCTION trails.column_distribution(text, text, integer, integer, integer, boolean, text, integer) IS
 'histogram of a column: bins (at most 10,000) of equal width from its least to its largest exact value, which is in the last bin; a last row without a bin counts NaN and infinities where there are any';
+CREATE FUNCTION trails.column_distribution(
+    model text, layer text, "column" text, bins integer DEFAULT 20,
+    epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
+RETURNS TABLE (bin integer, lower double precision, upper double precision, rows bigint)
+AS 'MODULE_PATHNAME', 'trails_column_distribution' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION trails.column_distribution(text, text, text, integer, integer, boolean, text, integer) IS
+'the same of the column of that name, as intermediate_columns has it, or of that number where no column is called so';
 
 CREATE FUNCTION trails.confusion(
-    model text, epoch integer DEFAULT NULL, exact boolean DEFAULT false,
-    strategy text DEFAULT 'auto', version integer DEFAULT NULL)
+    model text, epoch integer DEFAULT NULL, strategy text DEFAULT 'auto',
+    version integer DEFAULT NULL)
 RETURNS TABLE (actual text, predicted text, rows bigint)
 AS 'MODULE_PATHNAME', 'trails_confusion' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.confusion IS
-'counts of the logged rows by their class and the class predicted, where there are any; actual is NULL for rows without a class that the model knows';
+'counts of the logged rows by their class and the class predicted, where there are any, from exact predictions whatever their scheme; actual is NULL for rows without a class that the model knows';
 
 CREATE FUNCTION trails.column_diff(
     model_a text, layer_a text, column_a integer, model_b text, layer_b text, column_b integer,
@@ -1198,8 +1229,18 @@ CREATE FUNCTION trails.column_diff(
 RETURNS TABLE (class text, rows bigint, mean_a double precision, mean_b double precision,
                mean_diff double precision, mean_abs_diff double precision)
 AS 'MODULE_PATHNAME', 'trails_column_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
-COMMENT ON FUNCTION trails.column_diff IS
+COMMENT ON FUNCTION trails.column_diff(text, text, integer, text, text, integer, text, integer, integer, boolean, text, integer, integer) IS
 'how two columns differ, row by row: of one model, or of two, or two versions of one, over rows that both see alike or that have equal keys, and over no others; by: the target, or a categorical feature of the first';
+CREATE FUNCTION trails.column_diff(
+    model_a text, layer_a text, column_a text, model_b text, layer_b text, column_b text,
+    by text DEFAULT NULL, epoch_a integer DEFAULT NULL, epoch_b integer DEFAULT NULL,
+    exact boolean DEFAULT false, strategy text DEFAULT 'auto',
+    version_a integer DEFAULT NULL, version_b integer DEFAULT NULL)
+RETURNS TABLE (class text, rows bigint, mean_a double precision, mean_b double precision,
+               mean_diff double precision, mean_abs_diff double precision)
+AS 'MODULE_PATHNAME', 'trails_column_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trails.column_diff(text, text, text, text, text, text, text, integer, integer, boolean, text, integer, integer) IS
+'the same of the columns of those names, as intermediate_columns has them, or of that number where no column is called so';
 
 CREATE FUNCTION trails.knn(
     model text, layer text, row_id bigint, k integer DEFAULT 10, metric text DEFAULT 'l2',
@@ -1214,7 +1255,7 @@ CREATE FUNCTION trails.row_diff(
     model text, layer text, row_a bigint, row_b bigint,
     epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
     version integer DEFAULT NULL)
-RETURNS TABLE ("column" integer, value_a real, value_b real, difference real)
+RETURNS TABLE ("column" integer, value_a real, value_b real, difference real, name text)
 AS 'MODULE_PATHNAME', 'trails_row_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.row_diff IS 'two rows of a layer, column by column; difference: a - b; NULL where there is no value';
 
@@ -1223,7 +1264,7 @@ CREATE FUNCTION trails.class_means(
     epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
     version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, class text, rows bigint, mean double precision,
-               deviation double precision)
+               deviation double precision, name text)
 AS 'MODULE_PATHNAME', 'trails_class_means' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1000;
 COMMENT ON FUNCTION trails.class_means IS
 'mean and standard deviation (divided by the number of rows) of each column of a layer within each class of the target, or of a categorical feature';
@@ -1253,17 +1294,17 @@ CREATE FUNCTION trails.correlation(
     model text, layer text, against text DEFAULT 'target', class text DEFAULT NULL,
     epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
     version integer DEFAULT NULL)
-RETURNS TABLE ("column" integer, correlation double precision)
+RETURNS TABLE ("column" integer, correlation double precision, name text)
 AS 'MODULE_PATHNAME', 'trails_correlation' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.correlation IS
-'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss or the prediction (of two classes the probability of the second); with a class with 1 in its rows and 0 in those of others (NULL left out), against being the target or a categorical feature; NULL for constant columns';
+'Pearson''s correlation of each column of a layer with the target (of two classes 0 and 1), the loss, the prediction (of two classes the probability of the second), or a feature that is a number; with a class with 1 in its rows and 0 in those of others (NULL left out), against being the target or a categorical feature; NULL for constant columns';
 
 CREATE FUNCTION trails.netdissect(
     model text, layer text, by text, class text, alpha double precision DEFAULT 0.005,
     epoch integer DEFAULT NULL, exact boolean DEFAULT false, strategy text DEFAULT 'auto',
     version integer DEFAULT NULL)
 RETURNS TABLE ("column" integer, threshold double precision, active bigint, overlap bigint,
-               iou double precision)
+               iou double precision, name text)
 AS 'MODULE_PATHNAME', 'trails_netdissect' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 128;
 COMMENT ON FUNCTION trails.netdissect IS
 'how well each column of a layer tells the rows of a class, of the target or of a categorical feature: rows where it is active (at or above its quantile 1 - alpha; above it where that is its least value), those of them in the class, and their intersection over union, which is at most alpha over the share of rows that the class has, or the inverse where that is less';

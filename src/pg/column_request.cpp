@@ -105,6 +105,14 @@ Relation LookUp(Oid oid) {
   return found;
 }
 
+std::vector<std::string> ReadableNames(std::span<const Attribute> attributes) {
+  std::vector<std::string> names;
+  for (const Attribute &attribute : attributes) {
+    if (attribute.readable) names.emplace_back(attribute.name);
+  }
+  return names;
+}
+
 // Resolves the names of one request.
 class Resolver {
  public:
@@ -201,21 +209,7 @@ class Resolver {
     throw Error(
         ErrorKind::kUndefinedColumn,
         "column " + Quoted(name) + " of relation " + Quoted(relation_.name) + " does not exist", {},
-        ColumnHint(name));
-  }
-
-  // Of the columns that the caller may read.
-  std::string ColumnHint(const std::string &wanted) const {
-    std::vector<std::string_view> names;
-    std::vector<std::string> quoted;
-    for (const Attribute &attribute : attributes_) {
-      if (!attribute.readable) continue;
-      names.emplace_back(attribute.name);
-      quoted.push_back(Quoted(attribute.name));
-    }
-    const std::string_view similar = MostSimilar(wanted, names);
-    if (!similar.empty()) return "Perhaps you meant " + Quoted(std::string(similar)) + ".";
-    return names.empty() ? std::string() : "The columns are " + ListNames(quoted) + ".";
+        ColumnHint(ReadableNames(attributes_), name));
   }
 
   static ResolvedColumn Column(const Attribute &attribute) {
@@ -301,6 +295,21 @@ std::string Quoted(const std::string &name) {
     quoted += c;
   }
   return quoted + '"';
+}
+
+std::string ColumnHint(std::span<const std::string> names, const std::string &wanted) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::string_view similar = MostSimilar(wanted, known);
+  if (!similar.empty()) return "Perhaps you meant " + Quoted(std::string(similar)) + ".";
+  std::vector<std::string> quoted;
+  for (const std::string &name : names) quoted.push_back(Quoted(name));
+  return names.empty() ? std::string() : "The columns are " + ListNames(quoted) + ".";
+}
+
+std::string ColumnHint(Oid relation, const std::string &wanted) {
+  const Relation found = CallPg([=] { return LookUp(relation); });
+  return ColumnHint(ReadableNames({found.attributes, static_cast<std::size_t>(found.count)}),
+                    wanted);
 }
 
 ResolvedRequest DescribeColumns(const ReadRequest &request) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,12 @@ struct ResolvedRequest {
 // the key alone), 42809 for a relation that holds no rows (index, sequence, composite type).
 // Cost: catalog look-ups only.
 ResolvedRequest DescribeColumns(const ReadRequest &request);
+
+// A HINT for a name that no column of the relation has: a similar one, or all of them, of those
+// that the caller may read. Throws as DescribeColumns.
+std::string ColumnHint(Oid relation, const std::string &wanted);
+// The same of columns that are known to be readable.
+std::string ColumnHint(std::span<const std::string> names, const std::string &wanted);
 
 // The name in double quotes, for SQL and for messages.
 std::string Quoted(const std::string &name);

@@ -15,6 +15,7 @@ extern "C" {
 
 #include "core/model/artefact.h"
 #include "core/space/name_hint.h"
+#include "core/space/similar_word.h"
 #include "pg/model_cache.h"
 #include "pg/partition_store.h"
 #include "pg/source_rights.h"
@@ -63,6 +64,12 @@ constexpr const char *kListIntermediates =
 constexpr const char *kFindIntermediate =
     "SELECT intermediate_id, epoch, layer, shape, rows, scheme FROM trails.intermediate "
     "WHERE logged_id = $1 AND epoch = $2 AND layer = $3";
+
+// What $1 may ask for by name, as far as $1 owns it.
+constexpr const char *kOwnNames =
+    "SELECT DISTINCT coalesce(m.name, l.name)::text FROM trails.logged AS l "
+    "LEFT JOIN trails.model AS m USING (model_id) WHERE pg_has_role($1, l.owner::oid, 'USAGE') "
+    "AND coalesce(m.name, l.name) IS NOT NULL ORDER BY 1";
 
 SqlParameters Number(std::int64_t number) {
   SqlParameters parameters;
@@ -173,6 +180,20 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
               fmt::format("Logged {}. Others can be logged with trails.log_intermediates.",
                           count == 1 ? "is version " + versions.front()
                                      : "are versions " + ListNames(versions)));
+}
+
+[[noreturn]] void ThrowUnknown(CatalogSession &catalog, std::string_view name) {
+  SqlParameters caller;
+  caller.AddOid(catalog.caller());
+  const std::vector<std::string> known = TextsOf(catalog, catalog.WriteOften(kOwnNames, caller));
+  const std::string_view similar =
+      MostSimilar(name, std::vector<std::string_view>(known.begin(), known.end()));
+  std::string hint;
+  if (!similar.empty()) hint = fmt::format("Perhaps you meant \"{}\". ", similar);
+  hint += "The view trails.intermediates lists what is logged.";
+  throw Error(ErrorKind::kUndefinedObject,
+              fmt::format("model, pipeline or foreign model \"{}\" does not exist", name), {},
+              hint);
 }
 
 [[noreturn]] void ThrowNoVersions(const LoggedRow &logged) {
@@ -346,6 +367,21 @@ std::string Described(const LoggedRow &logged) {
   return logged.version == 0 ? text : fmt::format("version {} of {}", logged.version, text);
 }
 
+void RequireModel(const LoggedRow &logged, const std::string &why, const std::string &hint) {
+  if (logged.kind == LoggedKind::kModel) return;
+  throw Error(ErrorKind::kNotSupported, fmt::format("\"{}\" is no model", logged.name),
+              fmt::format("It is a {}. {}",
+                          logged.kind == LoggedKind::kPipeline ? "pipeline" : "foreign model", why),
+              hint);
+}
+
+void RequireModel(std::string_view name, const std::string &why, const std::string &hint) {
+  if (FindModelIfAny(name)) return;
+  const std::optional<LoggedRow> found =
+      WithCatalog([&](CatalogSession &catalog) { return FindLoggedName(catalog, name); });
+  if (found) RequireModel(*found, why, hint);
+}
+
 LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version) {
   const std::optional<ModelRow> newest = FindModelIfAny(name);
   return WithCatalog([&](CatalogSession &catalog) {
@@ -362,7 +398,8 @@ LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version)
       if (version) ThrowNoVersions(*found);
       return *std::move(found);
     }
-    ThrowNotLogged(catalog, newest ? *newest : FindModel(name), std::nullopt);
+    if (!newest) ThrowUnknown(catalog, name);
+    ThrowNotLogged(catalog, *newest, std::nullopt);
   });
 }
 
@@ -421,10 +458,7 @@ std::vector<IntermediateRow> ListIntermediates(const LoggedRow &logged,
 }
 
 std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t epoch) {
-  if (logged.kind != LoggedKind::kModel) {
-    throw Error(ErrorKind::kNotSupported, fmt::format("\"{}\" is no model", logged.name),
-                "This needs the networks of a model.");
-  }
+  RequireModel(logged, "This needs the networks of a model.");
   auto snapshot = WithCatalog([&](CatalogSession &catalog) -> std::shared_ptr<const Model> {
     SqlParameters parameters = Number(logged.logged_id);
     parameters.AddInteger(epoch);
@@ -446,7 +480,8 @@ std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_vie
                                         std::optional<std::int32_t> version) {
   SqlParameters parameters;
   std::uint64_t count = 0;
-  if (FindModelIfAny(name)) {
+  const std::optional<ModelRow> newest = FindModelIfAny(name);
+  if (newest) {
     ModelRow model = LockOwnModel(catalog, name);
     if (version) model = FindVersion(catalog, model, *version);
     parameters.AddOid(model.owner).AddText(model.name);
@@ -466,7 +501,8 @@ std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_vie
                             Number(found->logged_id));
     }
   }
-  if (count == 0) ThrowNotLogged(catalog, FindModel(name), std::nullopt);
+  if (count == 0 && !newest) ThrowUnknown(catalog, name);
+  if (count == 0) ThrowNotLogged(catalog, *newest, std::nullopt);
   std::vector<std::int64_t> ids;
   for (std::uint64_t row = 0; row < count; ++row) ids.push_back(catalog.Bigint(row, 0));
   return ids;

@@ -83,13 +83,20 @@ bool IsPossible(const std::vector<std::int32_t> &shape, std::int64_t rows) noexc
 // 'version 1 of model "m"', 'model "m"', 'pipeline "p"', 'foreign model "net"': for messages.
 std::string Described(const LoggedRow &logged);
 
+// Throws Error(kNotSupported) for a pipeline or foreign model: its DETAIL says what it is and why a
+// model is needed, `hint` what to do instead.
+void RequireModel(const LoggedRow &logged, const std::string &why, const std::string &hint = {});
+// The same by name, of one that no model has; nothing where nothing has it.
+void RequireModel(std::string_view name, const std::string &why, const std::string &hint = {});
+
 // Finds what was logged of a version of a model (FindVersion; none: of the one that serves), or
 // under the name of a pipeline or a foreign model, which have no versions, for reading. A model
-// that is logged comes before a pipeline of its name. Throws what FindModel and FindVersion throw;
-// Error(kUndefinedObject) with a HINT that lists the versions that are logged, or says how to log
-// it; Error(kInvalidArgument) for a version of what is no model; PgError (42501) whose DETAIL names
-// the columns without SELECT on the source, or when the source is gone and the caller does not own
-// what was logged; Error(kNotSupported) under row security.
+// that is logged comes before a pipeline of its name. Throws what FindModelIfAny and FindVersion
+// throw; Error(kUndefinedObject) for a name that nothing has, with a HINT of a similar one, and for
+// a model that is not logged, with a HINT that lists the versions that are, or says how to log it;
+// Error(kInvalidArgument) for a version of what is no model; PgError (42501) whose DETAIL names the
+// columns without SELECT on the source, or when the source is gone and the caller does not own what
+// was logged; Error(kNotSupported) under row security.
 LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version);
 
 // The models' logged_id that others own and that the caller may ask for: what FindLogged would not

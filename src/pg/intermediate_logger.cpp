@@ -219,6 +219,7 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
   const auto start = SteadyClock::now();
   bool is_logged = false;
   ModelRow row;
+  RequireModel(request.model, "It was logged already, and has no layers that can be run.");
   WithCatalog([&](CatalogSession &catalog) {
     row = LockOwnModel(catalog, request.model);
     if (request.version) row = FindVersion(catalog, row, *request.version);
@@ -244,9 +245,14 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
 
 bool SourceChanged(const std::string &model, std::optional<std::int32_t> version) {
   const LoggedRow logged = FindLogged(model, version);
-  if (logged.kind != LoggedKind::kModel) {
-    throw Error(ErrorKind::kInvalidArgument, fmt::format("\"{}\" is no model", model));
-  }
+  const bool is_pipeline = logged.kind == LoggedKind::kPipeline;
+  RequireModel(logged,
+               is_pipeline ? "Its source is looked at once, when it is logged."
+                           : "It was logged without a source.",
+               is_pipeline ? fmt::format("Compare the relation with trails.pipeline_rows('{}', 0), "
+                                         "its rows as they were.",
+                                         logged.name)
+                           : std::string());
   if (logged.dataset.source_oid == InvalidOid) {
     Tell({NoticeLevel::kNotice,
           fmt::format("relation {} does not exist any more", logged.dataset.source),

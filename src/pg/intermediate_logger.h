@@ -55,7 +55,7 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request);
 // Whether the source's rows, as the model sees them, are others than those that are logged of that
 // version of it (of the one that serves for none); so they are, with a NOTICE, where the source or
 // one of its columns is gone. Reads the source under the caller's rights. Throws what FindLogged
-// and ScanInputRows throw; Error(kInvalidArgument) for what is no model.
+// and ScanInputRows throw; Error(kNotSupported) for what is no model.
 bool SourceChanged(const std::string &model, std::optional<std::int32_t> version);
 
 }  // namespace trails::pg

@@ -95,6 +95,18 @@ std::optional<std::string> TextOrNone(const CatalogSession &catalog, std::uint64
   return catalog.Text(row, column);
 }
 
+std::optional<std::vector<std::int32_t>> StoredShapeOf(const ViewedLayer &layer) {
+  if (!IsPossible(layer.shape, layer.rows)) return std::nullopt;
+  if (layer.kind == "pipeline") return layer.shape;
+  try {
+    const Shape stored =
+        StoredShape(ParseScheme(layer.scheme), {layer.shape[0], layer.shape[1], layer.shape[2]});
+    return std::vector{stored.channels, stored.height, stored.width};
+  } catch (const Error &) {
+    return std::nullopt;  // check_store names it
+  }
+}
+
 }  // namespace
 
 std::vector<ViewedLayer> ListLayers() {
@@ -114,6 +126,7 @@ std::vector<ViewedLayer> ListLayers() {
       layer.shape = catalog.Integers(row, 6);
       layer.rows = catalog.Bigint(row, 7);
       layer.scheme = catalog.Text(row, 8);
+      layer.stored_shape = StoredShapeOf(layer);
       layer.source = TextOrNone(catalog, row, 9);
       layer.key = TextOrNone(catalog, row, 10);
       if (catalog.Bool(row, 11)) {

@@ -30,6 +30,8 @@ struct ViewedLayer {
   std::int32_t epoch = 0;
   std::string layer;
   std::vector<std::int32_t> shape;  // [3], whatever is stored: damage is for others to find
+  // As its columns are numbered: after a scheme that pools. None where scheme or shape is damaged.
+  std::optional<std::vector<std::int32_t>> stored_shape;
   std::int64_t rows = 0;
   std::string scheme;
   std::optional<std::string> source;      // of a model

@@ -105,8 +105,8 @@ IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view la
   return other;
 }
 
-std::int32_t ColumnArgument(const NamedArguments &args, const char *name) {
-  return static_cast<std::int32_t>(Position(name, args.Integer(name)));
+std::int32_t ColumnPosition(const char *name, std::int32_t number) {
+  return static_cast<std::int32_t>(Position(name, number));
 }
 
 std::int64_t RowArgument(const NamedArguments &args, const char *name, const RowIds &ids) {

@@ -51,7 +51,7 @@ IntermediateQuery OtherLayer(const IntermediateQuery &query, std::string_view la
 
 // Positions. Throw Error(kInvalidArgument) for columns below 1, and as RowIds; what is beyond the
 // layer is told by PlanQuery.
-std::int32_t ColumnArgument(const NamedArguments &args, const char *name);
+std::int32_t ColumnPosition(const char *name, std::int32_t number);
 // Of the row that has this id.
 std::int64_t RowArgument(const NamedArguments &args, const char *name, const RowIds &ids);
 // In the order given; nothing for NULL, which stands for all: an empty array is none.

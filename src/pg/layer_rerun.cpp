@@ -77,12 +77,6 @@ class PassPool {
   std::vector<std::unique_ptr<LayerPass>> free_;
 };
 
-void RequireModel(const LoggedRow &logged) {
-  if (logged.kind == LoggedKind::kModel) return;
-  throw Error(ErrorKind::kNotSupported, fmt::format("\"{}\" is no model", logged.name),
-              "Only the layers of a model can be run again.");
-}
-
 void CheckColumns(const Model &model, const LoggedInputs &inputs, const std::string &name) {
   if (inputs.categorical() == model.fields.categorical() &&
       inputs.numeric() == model.fields.numeric()) {
@@ -132,7 +126,8 @@ double LayerRerun::BatchOperations(const RerunWork &work) noexcept {
 LayerRerun::LayerRerun(CatalogSession &catalog, const LoggedRow &logged,
                        std::shared_ptr<const Model> model, std::vector<RerunLayer> layers,
                        const RowChoice &choice)
-    : model_((RequireModel(logged), std::move(model))),
+    : model_(
+          (RequireModel(logged, "Only the layers of a model can be run again."), std::move(model))),
       pass_(PassOf(model_)),
       asked_(std::move(layers)),
       choice_(choice),

@@ -4,6 +4,7 @@
 
 extern "C" {
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/syscache.h"
 }
@@ -17,6 +18,7 @@ namespace {
 // As pg_proc has them, palloc'd.
 struct Declaration {
   int count = 0;
+  Oid *types = nullptr;
   char **names = nullptr;
   char *modes = nullptr;  // null: every argument is passed in
 };
@@ -26,8 +28,7 @@ Declaration LookUp(Oid function) {
     HeapTuple const row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
     if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for function %u", function);
     Declaration found;
-    Oid *types = nullptr;
-    found.count = get_func_arg_info(row, &types, &found.names, &found.modes);
+    found.count = get_func_arg_info(row, &found.types, &found.names, &found.modes);
     ReleaseSysCache(row);
     return found;
   });
@@ -41,6 +42,7 @@ NamedArguments::NamedArguments(FunctionCallInfo fcinfo) : fcinfo_(fcinfo) {
     const char mode = declared.modes == nullptr ? PROARGMODE_IN : declared.modes[i];
     if (mode == PROARGMODE_OUT || mode == PROARGMODE_TABLE) continue;
     names_.emplace_back(declared.names == nullptr ? "" : declared.names[i]);
+    types_.push_back(declared.types[i]);
   }
 }
 
@@ -55,6 +57,10 @@ int NamedArguments::position(const char *name) const {
 
 bool NamedArguments::IsNull(const char *name) const {
   return pg::IsNull(fcinfo_, position(name));
+}
+
+bool NamedArguments::IsText(const char *name) const {
+  return types_[static_cast<std::size_t>(position(name))] == TEXTOID;
 }
 
 std::string NamedArguments::Text(const char *name) const {

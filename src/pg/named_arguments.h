@@ -25,6 +25,7 @@ class NamedArguments {
   FunctionCallInfo fcinfo() const noexcept { return fcinfo_; }
   int position(const char *name) const;
   bool IsNull(const char *name) const;
+  bool IsText(const char *name) const;  // declared as text: overloads share one C function
 
   std::string Text(const char *name) const;
   std::string Name(const char *name) const;
@@ -47,6 +48,7 @@ class NamedArguments {
  private:
   FunctionCallInfo fcinfo_;
   std::vector<std::string> names_;  // of the arguments that are passed in, in their order
+  std::vector<Oid> types_;          // theirs
 };
 
 }  // namespace trails::pg

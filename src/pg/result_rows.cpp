@@ -48,6 +48,10 @@ RowValues &RowValues::AddText(std::string_view value) {
   return Add(TextDatum(value));
 }
 
+RowValues &RowValues::AddTextOrNull(const std::optional<std::string> &value) {
+  return value ? AddText(*value) : AddNull();
+}
+
 RowValues &RowValues::AddOid(Oid value) {
   return Add(ObjectIdGetDatum(value));
 }

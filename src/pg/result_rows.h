@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +34,7 @@ class RowValues {
   RowValues &AddBool(bool value);
   RowValues &AddDouble(double value);  // NaN becomes NULL
   RowValues &AddText(std::string_view value);
+  RowValues &AddTextOrNull(const std::optional<std::string> &value);
   RowValues &AddName(std::string_view value);
   RowValues &AddOid(Oid value);
   RowValues &AddTimestamp(TimestampTz value);

@@ -256,6 +256,16 @@ ResultColumns DescribeStage(TupleDesc type, const std::string &what, bool has_lo
   return result;
 }
 
+std::vector<std::string> NamesOf(TupleDesc type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type->natts; ++i) {
+    if (!TupleDescAttr(type, i)->attisdropped) {
+      names.emplace_back(NameStr(TupleDescAttr(type, i)->attname));
+    }
+  }
+  return names;
+}
+
 // The source's columns. row_id stays one of them, unless it is called so.
 ResultColumns DescribeSource(TupleDesc type, const std::string &what, const std::string &row_id) {
   ResultColumns result;
@@ -268,7 +278,8 @@ ResultColumns DescribeSource(TupleDesc type, const std::string &what, const std:
     const int position = FindColumn(type, row_id);
     if (position < 0) {
       throw Error(ErrorKind::kUndefinedColumn,
-                  fmt::format("column \"{}\" of {} does not exist", row_id, what));
+                  fmt::format("column \"{}\" of {} does not exist", row_id, what), {},
+                  ColumnHint(NamesOf(type), row_id));
     }
     const Oid found = TupleDescAttr(type, position)->atttypid;
     const Oid base = CallPg([=] { return getBaseType(found); });

@@ -18,6 +18,7 @@ extern "C" {
 #include "core/intermediates/row_choice.h"
 #include "core/space/name_hint.h"
 #include "pg/advisory_lock.h"
+#include "pg/column_names.h"
 #include "pg/fresh_snapshot.h"
 #include "pg/lost_columns.h"
 #include "pg/query_count.h"
@@ -435,26 +436,15 @@ std::vector<std::int32_t> NumberColumns(const IntermediateQuery &query) {
   });
 }
 
-std::int32_t StageColumnNamed(const IntermediateQuery &query, std::string_view name) {
-  return WithCatalog([&](CatalogSession &catalog) {
-    const Pipeline pipeline = OpenPipeline(catalog, query.logged);
-    const std::int32_t stage = StageOf(pipeline.stages, query.intermediate.intermediate_id);
-    std::vector<std::string> names;
-    std::int32_t position = 0;
-    for (const StageColumn &column : pipeline.stages[static_cast<std::size_t>(stage)].columns) {
-      if (column.name == name && column.is_lost()) ThrowLost(column, query.intermediate.layer);
-      if (column.name == name) return position;
-      names.push_back(column.name);
-      ++position;
-    }
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("layer \"{}\" has no column \"{}\"", query.intermediate.layer, name),
-                {}, fmt::format("Its columns are {}.", ListNames(names)));
-  });
-}
-
 RowGroups GroupStageRows(const IntermediateQuery &query, std::string_view by) {
-  const std::int32_t column = StageColumnNamed(query, by);
+  const std::int32_t column = ColumnNamed(query, by);
+  WithCatalog([&](CatalogSession &catalog) {
+    const Pipeline pipeline = OpenPipeline(catalog, query.logged);
+    const auto stage =
+        static_cast<std::size_t>(StageOf(pipeline.stages, query.intermediate.intermediate_id));
+    const StageColumn &named = pipeline.stages[stage].columns[static_cast<std::size_t>(column)];
+    if (named.is_lost()) ThrowLost(named, query.intermediate.layer);
+  });
   IntermediateQuery one;
   one.logged = query.logged;
   one.intermediate = query.intermediate;

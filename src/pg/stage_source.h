@@ -34,10 +34,6 @@ Keeping KeepStage(CatalogSession &catalog, const Pipeline &pipeline, std::int32_
 // Columns of a stage that are numbers, from 0.
 std::vector<std::int32_t> NumberColumns(const IntermediateQuery &query);
 
-// The stage's column of that name, from 0. Throws Error(kInvalidArgument) with a HINT that lists
-// them; Error(kUndefinedObject) for one that is lost.
-std::int32_t StageColumnNamed(const IntermediateQuery &query, std::string_view name);
-
 // Groups of the query's stage's rows by a column's values as text. Where the stage is stored, the
 // column alone is read.
 RowGroups GroupStageRows(const IntermediateQuery &query, std::string_view by);

@@ -8,7 +8,9 @@
 #include "core/intermediates/moments.h"
 #include "core/intermediates/parameter_change.h"
 #include "pg/bridge.h"
+#include "pg/column_names.h"
 #include "pg/engine_call.h"
+#include "pg/feature_values.h"
 #include "pg/layer_query.h"
 #include "pg/logged_rows.h"
 #include "pg/model_scan.h"
@@ -65,15 +67,12 @@ std::vector<float> OfClass(const IntermediateQuery &query, const std::string &by
 }
 
 // The number of each row that correlation holds a model's layer against: values of the target, the
-// loss, or the prediction.
+// loss, the prediction, or a feature.
 std::vector<float> Against(const IntermediateQuery &query, const Model &model,
                            const std::string &against) {
   if (against == "loss") return ReadColumn(OtherLayer(query, "loss"), 0);
   if (against != "target" && against != "prediction") {
-    throw Error(ErrorKind::kInvalidArgument,
-                fmt::format("layers cannot be correlated with \"{}\"", against), {},
-                "It is 'target', 'loss' or 'prediction'; or, with a class, 'target' or a "
-                "categorical feature.");
+    return FeatureValues(query.logged, model.fields, against);
   }
   if (model.target.task == Task::kMulticlass) {
     throw Error(ErrorKind::kInvalidArgument,
@@ -93,7 +92,9 @@ std::vector<float> Against(const IntermediateQuery &query, const Model &model,
 std::vector<float> Against(const IntermediateQuery &query, const NamedArguments &args) {
   const std::string against = args.Text("against");
   if (!args.IsNull("class")) return OfClass(query, against, args.Text("class"));
-  if (query.intermediate.is_stage) return ReadColumn(query, StageColumnNamed(query, against));
+  if (query.intermediate.is_stage) return ReadColumn(query, ColumnNamed(query, against));
+  RequireModel(query.logged, "Its labels are classes, for which no number stands.",
+               "Correlate with one of them, named by argument \"class\", against being 'target'.");
   return Against(query, *OpenSnapshot(query.logged, query.intermediate.epoch), against);
 }
 
@@ -175,12 +176,13 @@ TRAILS_PG_FUNCTION(trails_cka) {
 }
 
 // trails.correlation(model, layer, against, class, epoch, exact, strategy, version)
-//   -> ("column", correlation)
+//   -> ("column", correlation, name)
 TRAILS_PG_FUNCTION(trails_correlation) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = NumbersQuery(args);
   const std::vector<float> other = Against(query, args);
+  const std::vector<trails::ColumnName> names = ColumnNamesOf(query.logged, query.intermediate);
   trails::ColumnCorrelations found(ColumnsOf(query));
   ReadIntermediate(query, [&](const trails::ColumnBlock &block) {
     found.Add({block.values, static_cast<std::size_t>(block.columns * block.rows)},
@@ -190,7 +192,8 @@ TRAILS_PG_FUNCTION(trails_correlation) {
   ResultSet results(fcinfo);
   for (std::int64_t column = 0; column < ColumnsOf(query); ++column) {
     RowValues row;
-    results.Put(row.AddInteger(ColumnNumber(query, column)).AddDouble(found.correlation(column)));
+    row.AddInteger(ColumnNumber(query, column)).AddDouble(found.correlation(column));
+    results.Put(row.AddTextOrNull(NameOf(names, query, column)));
   }
   return Datum{0};
 }

@@ -8,6 +8,7 @@
 #include "core/intermediates/distribution.h"
 #include "core/intermediates/neighbours.h"
 #include "pg/bridge.h"
+#include "pg/column_names.h"
 #include "pg/layer_query.h"
 #include "pg/logged_rows.h"
 #include "pg/missing_values.h"
@@ -31,14 +32,6 @@ namespace {
 
 constexpr std::int64_t kGatheredBytes = std::int64_t{64} << 20;  // of whole columns at once
 constexpr double kTellingIou = 0.05;  // what netdissect cannot reach at less is worth a word
-
-void AddName(const std::optional<std::string> &name, RowValues *row) {
-  if (name) {
-    row->AddText(*name);
-  } else {
-    row->AddNull();
-  }
-}
 
 // The groups of a block's rows.
 std::span<const std::int32_t> GroupsOf(const RowGroups &groups, const ColumnBlock &block,
@@ -65,7 +58,7 @@ struct Differences {
   }
   RowValues Row(const std::optional<std::string> &name) const {
     RowValues row;
-    AddName(name, &row);
+    row.AddTextOrNull(name);
     const auto n = static_cast<double>(rows);  // no rows: NaN, which becomes NULL
     row.AddBigint(rows).AddDouble(a / n).AddDouble(b / n);
     row.AddDouble(difference / n).AddDouble(absolute / n);
@@ -93,6 +86,31 @@ Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &a
     }
   });
   return counts;
+}
+
+// The model's class probabilities, exact whatever their scheme: through one that is coarse a row's
+// largest is another, or none.
+IntermediateQuery ClassPredictions(const NamedArguments &args) {
+  IntermediateQuery query;
+  query.precision = Precision::kExact;
+  query.strategy = ParseStrategy(args.Text("strategy"));
+  query.logged = LoggedArgument(args);
+  RequireModel(query.logged, "It predicts nothing that could be compared with a class.");
+  query.intermediate = FindIntermediate(query.logged, "prediction", EpochArgument(args));
+  const Scheme &scheme = query.intermediate.scheme;
+  if (query.strategy == Strategy::kRead && scheme.kind != SchemeKind::kF32) {
+    throw Error(
+        ErrorKind::kInvalidArgument, "layer \"prediction\" cannot be read from the store",
+        fmt::format("Its scheme, {}, does not keep exact values, which are what is counted.",
+                    SchemeText(scheme)),
+        "Leave the strategy to 'auto', or log the layer again with scheme 'f32'.");
+  }
+  const auto model = OpenSnapshot(query.logged, query.intermediate.epoch);
+  if (model->target.task != Task::kRegression) return query;
+  throw Error(ErrorKind::kInvalidArgument, Described(query.logged) + " predicts a number",
+              fmt::format("There are no classes of \"{}\" to count.", model->target.column.name),
+              "The layer 'loss' has the squared error of each row: trails.topk gives the worst "
+              "rows, trails.column_distribution how many there are.");
 }
 
 // Gives the query's whole columns, [rows] each, to visit(its number, values), some at a time.
@@ -169,7 +187,7 @@ TRAILS_PG_FUNCTION(trails_knn) {
 }
 
 // trails.row_diff(model, layer, row_a, row_b, epoch, exact, strategy, version)
-//   -> ("column", value_a, value_b, difference)
+//   -> ("column", value_a, value_b, difference, name)
 TRAILS_PG_FUNCTION(trails_row_diff) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -183,6 +201,7 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
   both.rows = {std::min(row_a, row_b)};
   if (row_a != row_b) both.rows.push_back(std::max(row_a, row_b));
   const MissingValues missing(both);
+  const std::vector<trails::ColumnName> names = ColumnNamesOf(query.logged, query.intermediate);
   ResultSet results(fcinfo);
   results.PutRows(static_cast<std::int64_t>(a.size()),
                   [&](std::int64_t i, Datum *values, bool *nulls) {
@@ -195,12 +214,15 @@ TRAILS_PG_FUNCTION(trails_row_diff) {
                     nulls[1] = missing.IsMissing(a[at], row_a + 1);
                     nulls[2] = missing.IsMissing(b[at], row_b + 1);
                     nulls[3] = nulls[1] || nulls[2];
+                    const std::optional<std::string> &name = NameOf(names, query, i);
+                    nulls[4] = !name;
+                    if (name) values[4] = TextDatum(*name);
                   });
   return Datum{0};
 }
 
 // trails.class_means(model, layer, by, epoch, exact, strategy, version)
-//   -> ("column", class, rows, mean, deviation)
+//   -> ("column", class, rows, mean, deviation, name)
 TRAILS_PG_FUNCTION(trails_class_means) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -209,6 +231,7 @@ TRAILS_PG_FUNCTION(trails_class_means) {
   const std::int64_t columns = ColumnsOf(query);
   const auto count = static_cast<std::int64_t>(groups.names.size());
   trails::GroupMeans means(columns, count);
+  const std::vector<trails::ColumnName> names = ColumnNamesOf(query.logged, query.intermediate);
   std::vector<std::int32_t> scratch;
   ReadIntermediate(query, [&](const trails::ColumnBlock &block) {
     means.Add({block.values, static_cast<std::size_t>(block.columns * block.rows)},
@@ -220,9 +243,11 @@ TRAILS_PG_FUNCTION(trails_class_means) {
       if (means.rows(column, group) == 0) continue;
       RowValues row;
       row.AddInteger(ColumnNumber(query, column));
-      AddName(groups.names[static_cast<std::size_t>(group)], &row);
+      row.AddTextOrNull(groups.names[static_cast<std::size_t>(group)]);
       row.AddBigint(means.rows(column, group)).AddDouble(means.mean(column, group));
-      results.Put(row.AddDouble(means.deviation(column, group)));
+      row.AddDouble(means.deviation(column, group));
+      row.AddTextOrNull(NameOf(names, query, column));
+      results.Put(row);
     }
   }
   return Datum{0};
@@ -237,8 +262,8 @@ TRAILS_PG_FUNCTION(trails_column_diff) {
   IntermediateQuery a = LayerQuery(args, "_a");
   IntermediateQuery b = LayerQuery(args, "_b");
   const RowPairs pairs = PairRows(a, b);
-  a.columns = {ColumnArgument(args, "column_a")};
-  b.columns = {ColumnArgument(args, "column_b")};
+  a.columns = {ColumnArgument(args, "column_a", a)};
+  b.columns = {ColumnArgument(args, "column_b", b)};
   std::optional<RowGroups> groups;
   if (!args.IsNull("by")) groups = GroupRows(a, args.Text("by"));
   std::vector<Differences> sums(groups ? groups->names.size() : 1);
@@ -258,30 +283,28 @@ TRAILS_PG_FUNCTION(trails_column_diff) {
   return Datum{0};
 }
 
-// trails.confusion(model, epoch, exact, strategy, version) -> (actual, predicted, rows)
+// trails.confusion(model, epoch, strategy, version) -> (actual, predicted, rows)
 TRAILS_PG_FUNCTION(trails_confusion) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
-  const IntermediateQuery prediction =
-      LayerQuery(args, LoggedArgument(args), "prediction", EpochArgument(args));
-  const RowGroups actual = GroupRows(
-      prediction.logged, *OpenSnapshot(prediction.logged, prediction.intermediate.epoch), "target");
+  const IntermediateQuery prediction = ClassPredictions(args);
+  const RowGroups actual = GroupRows(prediction, "target");
   ResultSet results(fcinfo);
   for (const auto &[cell, rows] : CountConfusion(prediction, actual)) {
     RowValues row;
     if (cell.first < 0) {
       row.AddNull();
     } else {
-      AddName(actual.names[static_cast<std::size_t>(cell.first)], &row);
+      row.AddTextOrNull(actual.names[static_cast<std::size_t>(cell.first)]);
     }
-    AddName(actual.names.at(static_cast<std::size_t>(cell.second)), &row);
+    row.AddTextOrNull(actual.names.at(static_cast<std::size_t>(cell.second)));
     results.Put(row.AddBigint(rows));
   }
   return Datum{0};
 }
 
 // trails.netdissect(model, layer, by, class, alpha, epoch, exact, strategy, version)
-//   -> ("column", threshold, active, overlap, iou)
+//   -> ("column", threshold, active, overlap, iou, name)
 TRAILS_PG_FUNCTION(trails_netdissect) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
@@ -295,12 +318,15 @@ TRAILS_PG_FUNCTION(trails_netdissect) {
   std::vector<std::uint8_t> concept_rows;
   for (const std::int32_t group : groups.group) concept_rows.push_back(group == wanted ? 1 : 0);
   TellOfAlpha(concept_rows, name, alpha);
+  const std::vector<trails::ColumnName> names = ColumnNamesOf(query.logged, query.intermediate);
   ResultSet results(fcinfo);
   VisitColumns(query, [&](std::int32_t number, std::span<const float> values) {
     const trails::ConceptMatch match = trails::MatchConcept(values, concept_rows, alpha);
     RowValues row;
     row.AddInteger(number).AddDouble(match.threshold).AddBigint(match.active);
-    results.Put(row.AddBigint(match.both).AddDouble(match.iou));
+    row.AddBigint(match.both).AddDouble(match.iou);
+    row.AddTextOrNull(names[static_cast<std::size_t>(number - 1)].name);
+    results.Put(row);
   });
   return Datum{0};
 }

@@ -6,6 +6,7 @@
 
 #include "core/intermediates/distribution.h"
 #include "pg/bridge.h"
+#include "pg/column_names.h"
 #include "pg/intermediate_reader.h"
 #include "pg/layer_query.h"
 #include "pg/missing_values.h"
@@ -243,7 +244,7 @@ TRAILS_PG_FUNCTION(trails_value_at) {
   const NamedArguments args(fcinfo);
   IntermediateQuery query = LayerQuery(args);
   query.rows = {RowArgument(args, "row_id", RowIds(query.intermediate))};
-  const float value = ReadColumn(query, ColumnArgument(args, "column")).front();
+  const float value = ReadColumn(query, ColumnArgument(args, "column", query)).front();
   if (MissingValues(query).IsMissing(value, query.rows.front() + 1)) PG_RETURN_NULL();
   PG_RETURN_FLOAT4(value);
 }
@@ -253,7 +254,7 @@ TRAILS_PG_FUNCTION(trails_topk) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = ExactQuery(args);
-  const std::int32_t column = ColumnArgument(args, "column");
+  const std::int32_t column = ColumnArgument(args, "column", query);
   RequireColumn(query, column);
   const std::vector<trails::RowValue> top =
       TopRows(query, column, CountArgument(args, "k", kMostTopRows));
@@ -276,7 +277,7 @@ TRAILS_PG_FUNCTION(trails_column_distribution) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = LayerQuery(args);
-  const std::int32_t column = ColumnArgument(args, "column");
+  const std::int32_t column = ColumnArgument(args, "column", query);
   RequireColumn(query, column);
   const trails::Histogram histogram =
       MakeHistogram(query, column, CountArgument(args, "bins", kMostBins));

@@ -113,10 +113,8 @@ TRAILS_PG_FUNCTION(trails_logged_rows) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const LoggedRow logged = FindLogged(args.Text("model"), args.OptionalInteger("version"));
-  if (logged.kind != LoggedKind::kModel) {
-    throw trails::Error(trails::ErrorKind::kInvalidArgument,
-                        fmt::format("\"{}\" is no model", logged.name));
-  }
+  RequireModel(logged, "Its rows are named by the ids that it was logged with.",
+               "Every function gives these ids as row_id.");
   const auto model = OpenSnapshot(logged, logged.default_epoch);
   ResultSet results(fcinfo);
   PutLoggedRows(logged, model->target, &results);

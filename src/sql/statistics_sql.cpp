@@ -5,6 +5,7 @@
 
 #include "core/intermediates/model_rules.h"
 #include "pg/bridge.h"
+#include "pg/column_names.h"
 #include "pg/layer_query.h"
 #include "pg/logged_rows.h"
 #include "pg/model_scan.h"
@@ -35,8 +36,8 @@ std::vector<std::int64_t> AskedColumns(const NamedArguments &args, const Interme
 }
 
 // Written like C. One row of column_statistics.
-void FillStatistics(const ColumnStatistics &column, std::int64_t position, Datum *values,
-                    bool *nulls) {
+void FillStatistics(const ColumnStatistics &column, std::int64_t position,
+                    const std::optional<std::string> &name, Datum *values, bool *nulls) {
   const std::int64_t finite = column.rows - column.not_finite;
   const double share = static_cast<double>(column.zeros) / static_cast<double>(finite);
   values[0] = Int32GetDatum(static_cast<std::int32_t>(position + 1));
@@ -50,6 +51,8 @@ void FillStatistics(const ColumnStatistics &column, std::int64_t position, Datum
   values[8] = Float8GetDatum(column.mean());
   values[9] = Float8GetDatum(column.deviation());
   for (int i = 0; i < 10; ++i) nulls[i] = i >= 5 && finite == 0;
+  nulls[10] = !name;
+  if (name) values[10] = TextDatum(*name);
 }
 
 // Rows of the model by the class predicted. Exact values: of a scheme that keeps a bit each the
@@ -91,20 +94,21 @@ void PutFindings(const std::vector<Finding> &findings, ResultSet *results) {
 }  // namespace trails::pg
 
 // trails.column_statistics(model, layer, columns, epoch, version)
-//   -> ("column", rows, nulls, infinite, zeros, zero_share, min, max, mean, deviation)
+//   -> ("column", rows, nulls, infinite, zeros, zero_share, min, max, mean, deviation, name)
 TRAILS_PG_FUNCTION(trails_column_statistics) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery query = ExactQuery(args);
   const std::vector<std::int64_t> columns = AskedColumns(args, query);
   const auto statistics = ReadStatistics(query.logged, query.intermediate);
+  const std::vector<trails::ColumnName> names = ColumnNamesOf(query.logged, query.intermediate);
   ResultSet results(fcinfo);
-  results.PutRows(static_cast<std::int64_t>(columns.size()),
-                  [&](std::int64_t i, Datum *values, bool *nulls) {
-                    const std::int64_t position = columns[static_cast<std::size_t>(i)];
-                    FillStatistics(statistics->columns[static_cast<std::size_t>(position)],
-                                   position, values, nulls);
-                  });
+  results.PutRows(
+      static_cast<std::int64_t>(columns.size()), [&](std::int64_t i, Datum *values, bool *nulls) {
+        const std::int64_t position = columns[static_cast<std::size_t>(i)];
+        FillStatistics(statistics->columns[static_cast<std::size_t>(position)], position,
+                       names[static_cast<std::size_t>(position)].name, values, nulls);
+      });
   return Datum{0};
 }
 

@@ -1,10 +1,13 @@
-// SQL surface of the views trails.intermediates and trails.intermediate_sizes.
+// SQL surface of what there is to ask for: the views trails.intermediates and
+// trails.intermediate_sizes, intermediate_columns.
 //
 // May touch: src/pg and include/trails. Never Torch.
 #include <fmt/format.h>  // before PostgreSQL redefines fprintf
 
 #include "pg/bridge.h"
+#include "pg/column_names.h"
 #include "pg/intermediate_views.h"
+#include "pg/layer_query.h"
 #include "pg/result_rows.h"
 
 namespace trails::pg {
@@ -27,8 +30,9 @@ void AddModel(const ViewedModel &model, RowValues *row) {
 }  // namespace
 }  // namespace trails::pg
 
-// trails.intermediate_rows() -> (model, version, owner, kind, epoch, layer, shape, rows, scheme,
-//   source, key, pinned, expires_at, created_at)
+// trails.intermediate_rows() -> (model, version, owner, kind, epoch, layer, shape, stored_shape,
+// rows,
+//   scheme, source, key, pinned, expires_at, created_at)
 TRAILS_PG_FUNCTION(trails_intermediate_rows) {
   using namespace trails::pg;
   const std::vector<ViewedLayer> layers = ListLayers();
@@ -37,12 +41,13 @@ TRAILS_PG_FUNCTION(trails_intermediate_rows) {
     RowValues row;
     AddModel(layer.model, &row);
     row.AddText(layer.kind).AddInteger(layer.epoch).AddText(layer.layer).AddIntegers(layer.shape);
-    row.AddBigint(layer.rows).AddText(layer.scheme);
-    if (layer.source) {
-      row.AddText(*layer.source);
+    if (layer.stored_shape) {
+      row.AddIntegers(*layer.stored_shape);
     } else {
       row.AddNull();
     }
+    row.AddBigint(layer.rows).AddText(layer.scheme);
+    row.AddTextOrNull(layer.source);
     if (layer.key) {
       row.AddName(*layer.key);
     } else {
@@ -75,6 +80,34 @@ TRAILS_PG_FUNCTION(trails_intermediate_size_rows) {
     AddInteger(size.epoch, &row);
     row.AddText(size.layer).AddBool(size.stored).AddBigint(size.bytes);
     results.Put(row.AddBigint(size.amortised_bytes));
+  }
+  return Datum{0};
+}
+
+// trails.intermediate_columns(model, layer, epoch, version) -> (layer, "column", name, feature,
+//   dimension)
+TRAILS_PG_FUNCTION(trails_intermediate_columns) {
+  using namespace trails::pg;
+  const NamedArguments args(fcinfo);
+  const LoggedRow logged = LoggedArgument(args);
+  const std::vector<IntermediateRow> layers =
+      args.IsNull("layer")
+          ? ListIntermediates(logged, EpochArgument(args))
+          : std::vector{FindIntermediate(logged, args.Text("layer"), EpochArgument(args))};
+  ResultSet results(fcinfo);
+  for (const IntermediateRow &layer : layers) {
+    std::int32_t number = 0;
+    for (const trails::ColumnName &column : ColumnNamesOf(logged, layer)) {
+      RowValues row;
+      row.AddText(layer.layer).AddInteger(++number);
+      row.AddTextOrNull(column.name).AddTextOrNull(column.feature);
+      if (column.dimension > 0) {
+        row.AddInteger(column.dimension);
+      } else {
+        row.AddNull();
+      }
+      results.Put(row);
+    }
   }
   return Datum{0};
 }

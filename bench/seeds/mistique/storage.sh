@@ -101,7 +101,7 @@ of_epochs() {
   # Epoch 0 is the kept model, one of the others: only they are stored.
   which=$(ask "SELECT string_agg(DISTINCT epoch::text, ',') FROM trails.intermediates
     WHERE model = '$model' AND epoch > 0")
-  all=$(ask "SELECT 4 * sum(columns::bigint * rows) FROM trails.intermediates
+  all=$(ask "SELECT 4 * sum(shape[1]::bigint * shape[2] * shape[3] * rows) FROM trails.intermediates
     WHERE model = '$model' AND epoch IN ($which) AND layer = ANY ('{$layers}')")
   echo "Layers $layers of $(tr ',' '\n' <<<"$which" | wc -l) epochs of 128-128-64 on $table: MB." \
     "The encoded rows take $(megabytes "$(amortised "$model" "layer = 'rows'")"), the parameters" \

@@ -215,7 +215,7 @@ SELECT * FROM trails.knn('a', 'hidden1', 1, 3, 'hamming');
 SELECT * FROM trails.confusion('sums');
 SELECT * FROM trails.class_means('sums', 'hidden1');
 SELECT * FROM trails.knn('a', 'hidden1', 1, 100001);
-SELECT * FROM trails.correlation('a', 'hidden1', 'size');
+SELECT * FROM trails.correlation('a', 'hidden1', 'sice');
 SELECT * FROM trails.correlation('a', 'hidden1', 'kind', 'castle');
 SELECT * FROM trails.correlation('a', 'hidden1', 'loss', 'hut');
 SELECT trails.svcca('a', 'hidden1', 'b', 'hidden1', variance => 0);

@@ -9,7 +9,7 @@ CREATE EXTENSION trails;
 -- functions: arguments, result, volatility and parallel safety
 SELECT p.proname AS function, pg_get_function_arguments(p.oid) AS arguments,
        pg_get_function_result(p.oid) AS result, p.provolatile AS volatile, p.proparallel AS parallel
-FROM pg_proc AS p WHERE pronamespace = 'trails'::regnamespace ORDER BY 1 \gx
+FROM pg_proc AS p WHERE pronamespace = 'trails'::regnamespace ORDER BY 1, 2 \gx
 
 -- nobody runs with more rights than they have
 SELECT count(*) AS security_definers
