@@ -306,12 +306,6 @@ std::string ColumnHint(std::span<const std::string> names, const std::string &wa
   return names.empty() ? std::string() : "The columns are " + ListNames(quoted) + ".";
 }
 
-std::string ColumnHint(Oid relation, const std::string &wanted) {
-  const Relation found = CallPg([=] { return LookUp(relation); });
-  return ColumnHint(ReadableNames({found.attributes, static_cast<std::size_t>(found.count)}),
-                    wanted);
-}
-
 ResolvedRequest DescribeColumns(const ReadRequest &request) {
   const Oid oid = request.relation;
   const Relation relation = CallPg([=] { return LookUp(oid); });

@@ -80,10 +80,7 @@ struct ResolvedRequest {
 // Cost: catalog look-ups only.
 ResolvedRequest DescribeColumns(const ReadRequest &request);
 
-// A HINT for a name that no column of the relation has: a similar one, or all of them, of those
-// that the caller may read. Throws as DescribeColumns.
-std::string ColumnHint(Oid relation, const std::string &wanted);
-// The same of columns that are known to be readable.
+// A HINT for a name that is none of these: a similar one, or all of them.
 std::string ColumnHint(std::span<const std::string> names, const std::string &wanted);
 
 // The name in double quotes, for SQL and for messages.
