@@ -20,6 +20,23 @@ struct AdamWStep {
   std::int64_t step = 1;    // t, from 1
 };
 
+inline constexpr float kAdamBeta1 = 0.9f;
+inline constexpr float kAdamBeta2 = 0.999f;
+inline constexpr float kAdamEps = 1e-8f;
+
+// The decay of the moving average after mini-batch `step`, from 1: it follows closely at first,
+// then over the last 200 mini-batches or so (docs/architecture.md, "Training recipe").
+float AverageDecay(std::int64_t step);
+
+// What a step is to each parameter.
+struct AdamWFactors {
+  float rate;    // learning_rate / (1 - b1^t)
+  float spread;  // 1 / sqrt(1 - b2^t)
+  float shrink;  // 1 - learning_rate * decay
+  float follow;  // 1 - average_decay
+};
+AdamWFactors FactorsOf(const AdamWStep &step);
+
 // Updates count parameters and their moments and average in place; all arrays [count].
 // Cost: memory-bound, 36 bytes a parameter.
 void AdamWCpu(float *parameter, const float *gradient, float *first_moment, float *second_moment,

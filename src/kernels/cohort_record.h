@@ -33,15 +33,13 @@ struct RecordSlot {
 // Where everything is, in plain arrays: of host memory for the twins, of device memory for the
 // kernels. All pointers belong to the caller.
 struct CardFields {
-  std::int32_t fields = 0;  // categorical + numeric
-  std::int32_t categorical = 0;
+  std::int32_t fields = 0;
   std::int32_t numeric = 0;
   std::int32_t table_rows = 0;
   std::int32_t record_bytes = 0;          // a multiple of 4
   const RecordSlot *slots = nullptr;      // [fields] in the order of the input
   const NumericSlots *numbers = nullptr;  // [numeric]
   const float *knot_positions = nullptr;
-  std::int32_t most_knots = 0;  // of one field
 };
 
 // The layout of a table's records; owns what CardFields points to.
@@ -66,7 +64,6 @@ class RecordLayout {
  private:
   std::int32_t table_rows_ = 0;
   std::int32_t record_bytes_ = 0;
-  std::int32_t most_knots_ = 0;
   std::vector<std::int32_t> categorical_fields_;  // FieldPlan's
   std::vector<RecordSlot> slots_;
   std::vector<NumericSlots> numbers_;

@@ -80,7 +80,7 @@ double LinearTrainer::Train(std::int64_t steps, const Interrupt &interrupt) {
     ++steps_;
     parameters_.Update({.learning_rate = kLearningRate,
                         .decay = kWeightDecay,
-                        .average_decay = AverageDecay(steps_),
+                        .average_decay = kernels::AverageDecay(steps_),
                         .step = steps_},
                        interrupt, &team_);
   }

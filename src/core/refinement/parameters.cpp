@@ -11,14 +11,7 @@ namespace {
 constexpr std::int64_t kAlignment = 16;   // floats: one cache line, one AVX-512 register
 constexpr std::int64_t kPiece = 1 << 15;  // some 50 us; five arrays of it fit a core's cache
 constexpr std::int64_t kUninterrupted = 1 << 20;  // some 5 ms
-constexpr float kLongestAverage = 0.995f;
 }  // namespace
-
-float AverageDecay(std::int64_t step) {
-  if (step <= 1) return 0.0f;
-  const auto t = static_cast<float>(step);
-  return std::min(kLongestAverage, (1.0f + t) / (10.0f + t));
-}
 
 std::size_t Parameters::AddBlock(std::int64_t count, bool decays) {
   blocks_.push_back({size_, count, decays});

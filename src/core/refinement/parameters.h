@@ -16,10 +16,6 @@
 
 namespace trails {
 
-// The decay of the moving average after mini-batch `step`, from 1: it follows closely at first,
-// then over the last 200 mini-batches or so (docs/architecture.md, "Training recipe").
-float AverageDecay(std::int64_t step);
-
 class Parameters {
  public:
   // Adds a block of `count` numbers, before Allocate; returns its index. Only blocks that decay

@@ -147,7 +147,7 @@ void Trainer::UseThreads(std::int32_t threads) {
 void Trainer::Update(const Interrupt &interrupt) {
   ++steps_;
   lost_ = true;
-  const float average_decay = AverageDecay(steps_);
+  const float average_decay = kernels::AverageDecay(steps_);
   parameters_.Update({.learning_rate = options_.learning_rate,
                       .decay = options_.weight_decay,
                       .average_decay = average_decay,
