@@ -15,7 +15,8 @@ __device__ __forceinline__ T WarpSum(T value) {
   return value;
 }
 
-// Sum over a block of at most 1,024 threads, whole warps, in every thread. All threads must call it.
+// Sum over a block of at most 1,024 threads, whole warps, in every thread. All threads must call
+// it.
 template <typename T>
 __device__ __forceinline__ T BlockSum(T value) {
   __shared__ T of_warps[32];

@@ -142,9 +142,8 @@ __device__ __forceinline__ void WriteTile(const GatherTask &task, std::int64_t m
     for (int half = 0; half < 2; ++half) {
       const int pair = 2 * quad + half;
       const int f = pair / kPairs;
-      pairs[half] = f < fields
-                        ? PairAt(task, member, first_field + f, f, row, pair % kPairs, tile)
-                        : make_float2(0.0f, 0.0f);
+      pairs[half] = f < fields ? PairAt(task, member, first_field + f, f, row, pair % kPairs, tile)
+                               : make_float2(0.0f, 0.0f);
     }
     *reinterpret_cast<float4 *>(input + std::int64_t{row} * task.padded_inputs + 4 * quad) =
         make_float4(pairs[0].x, pairs[0].y, pairs[1].x, pairs[1].y);

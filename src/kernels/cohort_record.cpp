@@ -68,8 +68,8 @@ void RecordLayout::Pack(const std::int32_t *ids, const float *values, std::int64
     unsigned char *const record = records + row * record_bytes_;
     std::memset(record, 0, static_cast<std::size_t>(record_bytes_));
     for (std::int64_t c = 0; c < categorical; ++c) {
-      const RecordSlot &slot = slots_[static_cast<std::size_t>(
-          categorical_fields_[static_cast<std::size_t>(c)])];
+      const RecordSlot &slot =
+          slots_[static_cast<std::size_t>(categorical_fields_[static_cast<std::size_t>(c)])];
       const std::int32_t id = ids[row * categorical + c] - slot.ids.first;
       if (slot.bytes == 1) {
         Store<std::uint8_t>(id, record + slot.offset);

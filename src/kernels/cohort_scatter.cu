@@ -22,7 +22,7 @@ struct ScatterTask {
   std::int32_t padded_inputs;
   std::int64_t *table_sums;
   std::int32_t *diverged;
-  std::int32_t parts;      // of a batch
+  std::int32_t parts;  // of a batch
   std::int32_t part_rows;
 };
 
@@ -44,7 +44,7 @@ __device__ __forceinline__ void AddShared(SharedSums *sums, int at, long long te
 
 // Where one field's terms go.
 struct Sums {
-  SharedSums *shared;  // null: global
+  SharedSums *shared;    // null: global
   std::int64_t *global;  // of the member's table
   std::int32_t first_id;
 
@@ -53,8 +53,9 @@ struct Sums {
     if (shared != nullptr) {
       AddShared(shared, (id - first_id) * kCohortWidth + w, term);
     } else {
-      atomicAdd(reinterpret_cast<unsigned long long *>(global + std::int64_t{id} * kCohortWidth + w),
-                static_cast<unsigned long long>(term));
+      atomicAdd(
+          reinterpret_cast<unsigned long long *>(global + std::int64_t{id} * kCohortWidth + w),
+          static_cast<unsigned long long>(term));
     }
   }
 };
@@ -93,8 +94,8 @@ __device__ __forceinline__ bool AddRows(const ScatterTask &task, std::int64_t me
   long long of_value[2] = {0, 0};  // every row's: added up before it is shared
   for (std::int32_t b = first + static_cast<std::int32_t>(threadIdx.x) / kPairs; b < last;
        b += kRowsAtOnce) {
-    const float2 gradient = *reinterpret_cast<const float2 *>(
-        gradients + std::int64_t{b} * task.padded_inputs);
+    const float2 gradient =
+        *reinterpret_cast<const float2 *>(gradients + std::int64_t{b} * task.padded_inputs);
     const std::int32_t id = ids[b];
     if (index < 0) {
       AddPair(sums, id, w, gradient, 1.0f, &beyond);
@@ -137,8 +138,8 @@ __global__ void __launch_bounds__(kThreads) ScatterKernel(ScatterTask task) {
   const Sums sums = {in_shared ? &shared : nullptr, table, ids.first};
   bool beyond = false;
   if (threadIdx.x < kRowsAtOnce * kPairs) {
-    beyond = AddRows(task, member, field, first, end < task.shape.batch ? end : task.shape.batch,
-                     sums);
+    beyond =
+        AddRows(task, member, field, first, end < task.shape.batch ? end : task.shape.batch, sums);
   }
   if (beyond) atomicOr(&task.diverged[member], 1);
   __syncthreads();
@@ -175,9 +176,9 @@ __global__ void __launch_bounds__(kThreads)
   int4 *const at = reinterpret_cast<int4 *>(table_sums) + i;
   const int4 sums = *at;
   const auto join = [](int low, int high) {
-    return static_cast<float>(static_cast<std::int64_t>(
-        static_cast<std::uint64_t>(static_cast<unsigned>(high)) << 32 |
-        static_cast<unsigned>(low)));
+    return static_cast<float>(
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(static_cast<unsigned>(high)) << 32 |
+                                  static_cast<unsigned>(low)));
   };
   constexpr float kUnit = 1.0f / kTableGradientUnits;
   reinterpret_cast<float2 *>(gradient)[i] =
@@ -195,15 +196,16 @@ void CohortScatterCuda(const CohortShape &shape, const CardFields &fields, const
   if (all == 0) return;
   const std::int64_t most = std::max<std::int64_t>(shape.batch / kFewestRows, 1);
   const std::int64_t parts = std::clamp<std::int64_t>(kWantedBlocks / all, 1, most);
-  const ScatterTask task = {.shape = shape,
-                            .fields = fields,
-                            .slots = slots,
-                            .input_gradient = input_gradient,
-                            .padded_inputs = padded_inputs,
-                            .table_sums = table_sums,
-                            .diverged = diverged,
-                            .parts = static_cast<std::int32_t>(parts),
-                            .part_rows = static_cast<std::int32_t>((shape.batch + parts - 1) / parts)};
+  const ScatterTask task = {
+      .shape = shape,
+      .fields = fields,
+      .slots = slots,
+      .input_gradient = input_gradient,
+      .padded_inputs = padded_inputs,
+      .table_sums = table_sums,
+      .diverged = diverged,
+      .parts = static_cast<std::int32_t>(parts),
+      .part_rows = static_cast<std::int32_t>((shape.batch + parts - 1) / parts)};
   Launch(ScatterKernel, static_cast<unsigned>(all * parts), kThreads, stream, task);
 }
 
