@@ -4,7 +4,7 @@
 // May touch: the CUDA runtime.
 #pragma once
 
-#include <cuda_runtime.h>
+#include "kernels/launch.h"
 
 namespace trails::kernels {
 

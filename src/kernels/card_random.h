@@ -4,9 +4,9 @@
 // May touch: the CUDA runtime.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
+
+#include "kernels/launch.h"
 
 namespace trails::kernels {
 

@@ -4,8 +4,6 @@
 // May touch: the CUDA runtime.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
 
 #include "kernels/block_sum.h"
