@@ -12,20 +12,44 @@ namespace {
 
 constexpr std::int32_t kBlock = kernels::kBlock;
 constexpr std::int32_t kBlocksPerCheck = 16;
+constexpr float kPerturbation = 1e-5f;
 
 static_assert(kMaxHiddenLayers + 4 <= kernels::kMaxFlowColumns);
 
 }  // namespace
 
-FlowColumns::FlowColumns(std::int32_t layer, FlowsAsked asked) noexcept
-    : count(1), missed(-1), flows(1), perturbed(-1), sums(1) {
-  if (asked.synflow && layer >= 2) missed = count++;
-  flows = count;
+AlignedDoubles FlowInputs(const WeightBank &bank, FlowsAsked asked,
+                          std::span<const float> perturbation) {
+  const FlowColumns columns(1, asked);
+  const auto padded = static_cast<std::size_t>(bank.padded_columns(1));
+  const auto inputs = static_cast<std::size_t>(bank.inputs());
+  AlignedDoubles x(static_cast<std::size_t>(columns.count) * padded);
+  for (std::size_t i = 0; i < inputs; ++i) x[i] = 1.0;
   if (asked.express_flow) {
-    perturbed = flows + std::max(layer - 2, 0);
-    count = perturbed + kernels::kPerturbedColumns;
+    double *out = x.data() + static_cast<std::size_t>(columns.perturbed) * padded;
+    for (std::size_t row = 0; row * inputs < perturbation.size(); ++row, out += padded) {
+      // Rounded to float as in the published code: 1e-8 of the score.
+      for (std::size_t i = 0; i < inputs; ++i) {
+        out[i] = static_cast<double>(perturbation[row * inputs + i] * kPerturbation);
+      }
+    }
   }
-  sums = kernels::FlowSumCount(count, asked.express_flow);
+  return x;
+}
+
+AlignedDoubles Outflow(const WeightBank &bank) {
+  const std::int32_t layer = bank.output_layer();
+  const auto slots = static_cast<std::size_t>(bank.padded_columns(layer));
+  AlignedDoubles outflow(slots);
+  const float *panel = bank.forward_panel(layer);
+  for (std::int32_t block = 0; block < bank.padded_rows(layer) / kBlock; ++block) {
+    for (std::size_t k = 0; k < slots; ++k, panel += kBlock) {
+      for (std::int32_t i = 0; i < kBlock; ++i) {
+        outflow[k] += std::fabs(static_cast<double>(panel[i]));
+      }
+    }
+  }
+  return outflow;
 }
 
 FlowLayer::FlowLayer(const WeightBank &bank, std::int32_t layer, FlowsAsked asked,

@@ -4,35 +4,29 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 #include <boost/align/aligned_allocator.hpp>
 
 #include "core/filtering/weight_bank.h"
 #include "core/interrupt.h"
 #include "kernels/blocked.h"
+#include "kernels/flow_columns.h"
 
 namespace trails {
 
 using AlignedDoubles = std::vector<double, boost::alignment::aligned_allocator<double, 64>>;
 
-// Which TFMEMs the flows are for.
-struct FlowsAsked {
-  bool synflow = false;
-  bool express_flow = false;
-};
+using kernels::FlowColumns;
+using kernels::FlowsAsked;
 
-// The flows that enter layer l and come out of its product, in this order; flow_pass.h has their
-// meaning. Sums over rows come in the same order, with two numbers for the perturbed four: their
-// flow and their squares.
-struct FlowColumns {
-  FlowColumns(std::int32_t layer, FlowsAsked asked) noexcept;
-
-  std::int32_t count;      // columns of the product; A is the first
-  std::int32_t missed;     // M, where it is not zero: synflow, from layer 2; else -1
-  std::int32_t flows;      // F_1 .. F_{l-2} begin here; express_flow
-  std::int32_t perturbed;  // D, and the first of its sums, express_flow; else -1
-  std::int32_t sums;       // numbers a sum over rows has
-};
+// The columns of layer 1: ones, and with express_flow the perturbation, what DrawPerturbation
+// gives, times 1e-5. [columns][padded inputs].
+AlignedDoubles FlowInputs(const WeightBank &bank, FlowsAsked asked,
+                          std::span<const float> perturbation);
+// What a unit of each slot of the last hidden layer sends to all outputs, [slots], unscaled: column
+// sums of the output layer's absolute weights.
+AlignedDoubles Outflow(const WeightBank &bank);
 
 class FlowLayer {
  public:
@@ -51,11 +45,13 @@ class FlowLayer {
     }
   };
 
-  // outflow: what a unit of each slot sends to all outputs, [slots]; it and the bank outlive this.
+  // outflow: Outflow of the bank; it and the bank outlive this.
   FlowLayer(const WeightBank &bank, std::int32_t layer, FlowsAsked asked,
             const AlignedDoubles &outflow);
 
   const FlowColumns &columns() const noexcept { return columns_; }
+  // |c| / sqrt(6), [slots]: to be scaled like the weights.
+  const std::vector<double> &bias() const noexcept { return bias_; }
   // What the biases of the first `width` widths send to all outputs, unscaled.
   double bias_outflow(std::int32_t width) const noexcept {
     return bias_outflow_[static_cast<std::size_t>(width)];
@@ -83,7 +79,7 @@ class FlowLayer {
   FlowColumns columns_;
   FlowColumns next_columns_;
   const AlignedDoubles &outflow_;
-  std::vector<double> bias_;          // |c| / sqrt(6), [slots]: to be scaled like the weights
+  std::vector<double> bias_;
   std::vector<double> bias_outflow_;  // [widths]
 };
 

@@ -29,6 +29,7 @@
 #include "core/filtering/flow_layer.h"
 #include "core/filtering/trie_pass.h"
 #include "core/filtering/weight_bank.h"
+#include "kernels/flow_nodes.h"
 
 namespace trails {
 
@@ -64,8 +65,8 @@ class FlowPass final : public TriePass {
   }
   kernels::Stops AllWidths() const noexcept;
   Prefix Root() const noexcept;
-  // 1 / (length + 1e-6) of the layer after the prefix, for the width with these sums.
-  double InverseLength(const Prefix &prefix, const double *sums) const noexcept;
+  kernels::FlowLayerFacts FactsOf(std::int32_t l) const noexcept;
+  kernels::FlowWidth WidthOf(std::int32_t l, std::int32_t position) const noexcept;
   // The prefix with one more layer, which is the width's with these sums of that layer.
   Prefix Longer(const Prefix &prefix, std::int32_t position, const double *sums) const noexcept;
   // Scores the candidate whose last layer is the width with these sums.

@@ -1,9 +1,7 @@
 // The order of the passes, and the threads that share each.
 //
-// May touch: src/core/data/parallel_for.h, src/core/filtering, src/core/space, {fmt}.
+// May touch: src/core/data/parallel_for.h, src/core/filtering, src/core/space.
 #include "core/filtering/full_space.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,7 +15,6 @@
 #include "core/filtering/flow_pass.h"
 #include "core/filtering/gradient_pass.h"
 #include "core/filtering/pattern_pass.h"
-#include "core/filtering/ranking.h"
 #include "core/filtering/tfmem.h"
 #include "core/filtering/weight_norm.h"
 
@@ -29,16 +26,6 @@ constexpr std::int32_t kMostOutputs = 1'000;
 
 // Doubles of a unit that FlowPass keeps for each prefix, at most; in 8 layers.
 constexpr std::int64_t kFlowColumns = 16;
-
-std::int64_t CandidatesOf(const TriePrefix &prefix, const SearchSpace &space) noexcept {
-  if (prefix.second < 0) return 1;
-  const TrieIndex index(space);
-  std::int64_t candidates = 0;
-  for (std::int32_t layers = std::max(2, space.min_layers); layers <= space.max_layers; ++layers) {
-    candidates += index.below(2, layers);
-  }
-  return candidates;
-}
 
 bool Contains(const std::vector<Tfmem> &tfmems, Tfmem tfmem) noexcept {
   return std::find(tfmems.begin(), tfmems.end(), tfmem) != tfmems.end();
@@ -78,12 +65,11 @@ class FullSpaceRun {
   }
 
  private:
-  bool Wants(Tfmem tfmem) const noexcept { return Contains(result_.tfmems, tfmem); }
+  bool Wants(Tfmem tfmem) const noexcept { return result_.has(tfmem); }
   // Where the scores of a TFMEM go; empty when it is not wanted.
   std::span<double> ScoresOf(Tfmem tfmem) noexcept {
-    const auto found = std::find(result_.tfmems.begin(), result_.tfmems.end(), tfmem);
-    if (found == result_.tfmems.end()) return {};
-    return result_.scores[static_cast<std::size_t>(found - result_.tfmems.begin())];
+    if (!result_.has(tfmem)) return {};
+    return result_.of(tfmem);
   }
 
   // The passes that are wanted, in the order of their cost.
@@ -172,14 +158,6 @@ class FullSpaceRun {
 
 }  // namespace
 
-const std::vector<double> &SpaceScores::of(Tfmem tfmem) const {
-  const auto found = std::find(tfmems.begin(), tfmems.end(), tfmem);
-  if (found == tfmems.end()) {
-    throw Error(ErrorKind::kInternal, fmt::format("no scores of {}", Name(tfmem)));
-  }
-  return scores[static_cast<std::size_t>(found - tfmems.begin())];
-}
-
 std::int64_t FullSpaceBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                             const std::vector<Tfmem> &tfmems, std::int32_t threads) noexcept {
   const bool gradients = std::any_of(tfmems.begin(), tfmems.end(), IsGradient);
@@ -210,32 +188,13 @@ SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &t
                            const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,
                            std::uint64_t seed, std::int32_t bank, std::int32_t threads,
                            Clock::time_point until, const RunControl &control) {
-  SpaceScores result;
-  const auto add = [&result](Tfmem tfmem) {
-    if (!Contains(result.tfmems, tfmem)) result.tfmems.push_back(tfmem);
-  };
-  std::for_each(tfmems.begin(), tfmems.end(), add);
-  if (Contains(tfmems, Tfmem::kJacflow)) {
-    add(Tfmem::kNasWot);
-    add(Tfmem::kSynflow);
-  }
-  for (const Tfmem tfmem : result.tfmems) {
-    if (!Traits(tfmem).whole_space) {
-      throw Error(ErrorKind::kInternal,
-                  fmt::format("{} of a whole space is not known", Name(tfmem)));
-    }
-    if (Traits(tfmem).data != TfmemData::kNothing && (batch.rows < 1 || batch.inputs != inputs)) {
-      throw Error(ErrorKind::kInternal, fmt::format("no rows to score {} by", Name(tfmem)));
-    }
-  }
-  result.scores.assign(result.tfmems.size(),
-                       std::vector<double>(static_cast<std::size_t>(SpaceSize(space)), kNotScored));
+  SpaceScores result = UnscoredSpace(space, tfmems, batch, inputs);
   const bool gradients = std::any_of(result.tfmems.begin(), result.tfmems.end(), IsGradient);
   const Clock::time_point drawing = Clock::now();
   const WeightBank weights(space, inputs, outputs, seed, bank, gradients);
   result.drawing_seconds = std::chrono::duration<double>(Clock::now() - drawing).count();
   std::vector<float> perturbation;
-  if (Contains(result.tfmems, Tfmem::kExpressFlow)) {
+  if (result.has(Tfmem::kExpressFlow)) {
     perturbation = DrawPerturbation(inputs, seed + static_cast<std::uint64_t>(bank));
   }
   // Where memory would not hold all threads' prefixes, fewer do it: the answer is the same.
@@ -245,11 +204,7 @@ SpaceScores ScoreFullSpace(const SearchSpace &space, const std::vector<Tfmem> &t
   }
   FullSpaceRun(space, batch, weights, seed, threads, until, control, &result)
       .ScoreAll(perturbation);
-  const auto jacflow = std::find(result.tfmems.begin(), result.tfmems.end(), Tfmem::kJacflow);
-  if (jacflow != result.tfmems.end()) {
-    result.scores[static_cast<std::size_t>(jacflow - result.tfmems.begin())] =
-        Jacflow(result.of(Tfmem::kNasWot), result.of(Tfmem::kSynflow), threads, control.stop);
-  }
+  AddJacflow(&result, threads, control.stop);
   return result;
 }
 

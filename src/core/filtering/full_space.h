@@ -7,23 +7,13 @@
 #include <vector>
 
 #include "core/filtering/scoring_batch.h"
+#include "core/filtering/space_scores.h"
 #include "core/filtering/trie_pass.h"
 #include "core/filtering/weight_bank.h"
 #include "trails/options.h"
 #include "trails/progress.h"
 
 namespace trails {
-
-// Scores of all candidates by one bank. scores[i] belongs to tfmems[i] and has a value for each
-// candidate in CandidateAt's order: a number, kInvalidScore, or kNotScored past a deadline.
-struct SpaceScores {
-  std::vector<Tfmem> tfmems;
-  std::vector<std::vector<double>> scores;  // [tfmem][candidate]
-  bool complete = true;                     // every candidate was scored
-  double drawing_seconds = 0;               // of it, to draw the bank
-
-  const std::vector<double> &of(Tfmem tfmem) const;  // throws Error(kInternal) when not there
-};
 
 // Bytes of one bank and of the pass that takes the most of them, without the scores.
 std::int64_t FullSpaceBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::int32_t kBlock = kernels::kBlock;
 
-// Rows as the kernels want them: [inputs / 16][batch][16], padded with zeros.
+}  // namespace
+
 AlignedFloats BlockedInputs(const ScoringBatch &batch, std::int32_t padded_inputs) {
   AlignedFloats blocked(static_cast<std::size_t>(padded_inputs) *
                         static_cast<std::size_t>(batch.rows));
@@ -30,8 +31,6 @@ AlignedFloats BlockedInputs(const ScoringBatch &batch, std::int32_t padded_input
   }
   return blocked;
 }
-
-}  // namespace
 
 // One layer of a walk.
 struct PatternPass::Level {

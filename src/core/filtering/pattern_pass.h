@@ -23,6 +23,9 @@
 
 namespace trails {
 
+// The rows of the mini-batch as kernels want them, [padded inputs / 16][rows][16]; padding is zero.
+AlignedFloats BlockedInputs(const ScoringBatch &batch, std::int32_t padded_inputs);
+
 class PatternPass final : public TriePass {
  public:
   // Scores into scores, [candidates] in CandidateAt's order: nas_wot with batch_norm, else

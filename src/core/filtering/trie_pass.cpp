@@ -3,6 +3,7 @@
 // May touch: src/core/filtering, src/core/space, src/core/random.h.
 #include "core/filtering/trie_pass.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/random.h"
@@ -37,6 +38,16 @@ std::int64_t TrieIndex::At(std::span<const std::int32_t> positions) const noexce
   std::int64_t within = 0;
   for (const std::int32_t position : positions) within = within * widths_ + position;
   return first(static_cast<std::int32_t>(positions.size())) + within;
+}
+
+std::int64_t CandidatesOf(const TriePrefix &prefix, const SearchSpace &space) noexcept {
+  if (prefix.second < 0) return 1;
+  const TrieIndex index(space);
+  std::int64_t candidates = 0;
+  for (std::int32_t layers = std::max(2, space.min_layers); layers <= space.max_layers; ++layers) {
+    candidates += index.below(2, layers);
+  }
+  return candidates;
 }
 
 std::vector<TriePrefix> FairPrefixes(const SearchSpace &space, std::uint64_t seed) {

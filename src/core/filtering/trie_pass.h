@@ -45,6 +45,9 @@ struct TriePrefix {
   std::int32_t second;
 };
 
+// Candidates that begin with a prefix.
+std::int64_t CandidatesOf(const TriePrefix &prefix, const SearchSpace &space) noexcept;
+
 // All prefixes of a space in a random order that is fair at any length: a round has each first
 // width once and each second width once (and one candidate of one layer, where the space has
 // some), and there are as many rounds as widths.

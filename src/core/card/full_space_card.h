@@ -1,0 +1,58 @@
+// The full-space scorer on a card: core/filtering/full_space.h for the TFMEMs that need no backward
+// pass, from the same bank.
+//
+// Work for mlp20 (160,000 candidates: 20 widths of 8 .. 512 in 544 slots, 4 layers) and 32 rows,
+// and the time that it should take on an H200 (60 TFLOP/s in float and 30 in double without tensor
+// cores, 4.8 TB/s), each kernel at the larger of its two floors; none of it has been measured:
+//
+//   bank                5 MB over the bus                                             0.3 ms
+//   flows               1 + 1 + 400 products to one stop + 400 to all of 544 x 544 x 8:
+//                       2.8 GFLOP in double; 0.08 GB                                   0.1 ms
+//   layers, twice       the same of 544 x 544 x 32: 11.4 GFLOP in float; 0.05 GB       0.2 ms
+//   disagreements       8,000 x 34 x 512 popcounts; 0.18 GB of counts                  0.04 ms
+//   determinants        160,000 x 22 kFLOP in a warp's 500 shuffles each; 0.16 GB      0.3 ms
+//   scores              1.3 MB each over the bus                                       0.1 ms
+//
+// (the last three twice, for nas_wot and nas_wot_plain), so that kernels far from their floors,
+// some 60 launches and the host's share decide: 2 ms to draw the bank, 1 ms for weight_norm, 25 ms
+// for the ranks of jacflow. All six should take some 40 ms, of 300.
+//
+// May touch: src/core/card, src/core/filtering, src/core/space, src/kernels.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/filtering/scoring_batch.h"
+#include "core/filtering/space_scores.h"
+#include "trails/options.h"
+#include "trails/progress.h"
+
+namespace trails {
+
+// Bytes on the card that ScoreFullSpaceCard takes: the bank, the pass that takes the most at tiles
+// of one prefix or up to kTileBytes, and the scores. Some 270 MB for mlp20.
+std::int64_t FullSpaceCardBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t rows,
+                                const std::vector<Tfmem> &tfmems) noexcept;
+
+// Whether it takes this: synflow, express_flow, weight_norm, nas_wot, nas_wot_plain and jacflow, of
+// what FitsFullSpace, within 1 GB on the card.
+bool FitsFullSpaceCard(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
+                       const std::vector<Tfmem> &tfmems) noexcept;
+
+// As ScoreFullSpace, of the same weights: scores of flows agree to 1e-12 (relative); the activation
+// patterns are the same where the CPU has FMA instructions, else but for units within rounding of
+// zero, and ln det K agrees to 1e-5 where they are; the same K are singular. weight_norm and the
+// ranks of jacflow are the host's own.
+//
+// On the thread that holds the card's session. Prefixes are walked in FairPrefixes' order, in tiles
+// (kTileBytes, kTileWork) between which `until` and the stop are looked at; the first tile of each
+// pass is finished whatever the clock. Two runs give the same bits.
+// Throws Error(kCancelled) after a tile at most, some 10 ms; Error(kOutOfMemory), Error(kDevice);
+// Error(kInternal) for a TFMEM that it does not take. All memory is given back.
+SpaceScores ScoreFullSpaceCard(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
+                               const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,
+                               std::uint64_t seed, std::int32_t bank, Clock::time_point until,
+                               const RunControl &control);
+
+}  // namespace trails
