@@ -7,7 +7,7 @@ namespace trails {
 namespace {
 
 constexpr std::int64_t kDouble = sizeof(double);
-constexpr std::int64_t kWorkOfDouble = 8;  // kTileWork's
+constexpr std::int64_t kWorkOfDouble = 8;  // as TileLimits counts it
 
 CardArray<double> OnCard(std::span<const double> numbers, const CardStream &stream) {
   CardArray<double> array(std::ssize(numbers));

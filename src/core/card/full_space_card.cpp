@@ -34,12 +34,12 @@ bool OnCard(Tfmem tfmem) noexcept {
   }
 }
 
-// The largest tile of at most `most` prefixes whose bytes keep within kTileBytes; at least 1.
-std::int64_t TilePrefixes(std::int64_t most,
+// The largest tile of at most `most` prefixes that keeps within `limit` bytes; at least 1.
+std::int64_t TilePrefixes(std::int64_t most, std::int64_t limit,
                           const std::function<std::int64_t(std::int64_t)> &bytes) {
   std::int64_t fits = 1;
   for (std::int64_t step = most; step > 0; step /= 2) {
-    while (fits + step <= most && bytes(fits + step) <= kTileBytes) fits += step;
+    while (fits + step <= most && bytes(fits + step) <= limit) fits += step;
   }
   return fits;
 }
@@ -54,13 +54,14 @@ class FullSpaceRunCard {
  public:
   FullSpaceRunCard(const SearchSpace &space, const ScoringBatch &batch, const WeightBank &bank,
                    std::uint64_t seed, Clock::time_point until, const RunControl &control,
-                   SpaceScores *result)
+                   const TileLimits &limits, SpaceScores *result)
       : space_(space),
         batch_(batch),
         bank_(bank),
         cancel_(control),
         until_(control, until),
         control_(control),
+        limits_(limits),
         result_(*result),
         prefixes_(FairPrefixes(space, seed)) {}
 
@@ -101,8 +102,8 @@ class FullSpaceRunCard {
   // Scores the prefixes in order, the first tile whatever the clock.
   void Walk(const BankCard &card, TriePassCard *pass, bool is_last) {
     const std::int64_t tile = std::clamp<std::int64_t>(
-        kTileWork / std::max<std::int64_t>(1, pass->WorkOfPrefix()), 1,
-        TilePrefixes(PrefixesOf(space_),
+        limits_.work / std::max<std::int64_t>(1, pass->WorkOfPrefix()), 1,
+        TilePrefixes(PrefixesOf(space_), limits_.bytes,
                      [&](std::int64_t prefixes) { return pass->Bytes(prefixes); }));
     pass->Prepare(tile);
     const auto size = static_cast<std::size_t>(tile);
@@ -154,6 +155,7 @@ class FullSpaceRunCard {
   const Interrupt cancel_;
   const Interrupt until_;
   const RunControl &control_;
+  const TileLimits limits_;
   SpaceScores &result_;
   const std::vector<TriePrefix> prefixes_;
 };
@@ -161,7 +163,8 @@ class FullSpaceRunCard {
 }  // namespace
 
 std::int64_t FullSpaceCardBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t rows,
-                                const std::vector<Tfmem> &tfmems) noexcept {
+                                const std::vector<Tfmem> &tfmems,
+                                const TileLimits &limits) noexcept {
   const auto wants = [&tfmems](Tfmem tfmem) {
     return std::find(tfmems.begin(), tfmems.end(), tfmem) != tfmems.end();
   };
@@ -174,13 +177,13 @@ std::int64_t FullSpaceCardBytes(const SearchSpace &space, std::int32_t inputs, s
     const auto bytes = [&](std::int64_t prefixes) {
       return FlowPassCard::Bytes(space, inputs, flows, prefixes);
     };
-    pass = std::max(pass, bytes(TilePrefixes(most, bytes)));
+    pass = std::max(pass, bytes(TilePrefixes(most, limits.bytes, bytes)));
   }
   if (jacflow || wants(Tfmem::kNasWot) || wants(Tfmem::kNasWotPlain)) {
     const auto bytes = [&](std::int64_t prefixes) {
       return PatternPassCard::Bytes(space, inputs, rows, prefixes);
     };
-    pass = std::max(pass, bytes(TilePrefixes(most, bytes)));
+    pass = std::max(pass, bytes(TilePrefixes(most, limits.bytes, bytes)));
   }
   constexpr std::int64_t kScoresOfPass = 2 * std::int64_t{sizeof(double)};
   return WeightBank::Bytes(space, inputs, 1, false) + pass + SpaceSize(space) * kScoresOfPass;
@@ -196,7 +199,7 @@ bool FitsFullSpaceCard(const SearchSpace &space, std::int32_t inputs, std::int32
 SpaceScores ScoreFullSpaceCard(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
                                const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,
                                std::uint64_t seed, std::int32_t bank, Clock::time_point until,
-                               const RunControl &control) {
+                               const RunControl &control, const TileLimits &limits) {
   for (const Tfmem tfmem : tfmems) {
     if (OnCard(tfmem)) continue;
     throw Error(ErrorKind::kInternal, fmt::format("{} is not known on a card", Name(tfmem)));
@@ -209,7 +212,8 @@ SpaceScores ScoreFullSpaceCard(const SearchSpace &space, const std::vector<Tfmem
   if (result.has(Tfmem::kExpressFlow)) {
     perturbation = DrawPerturbation(inputs, seed + static_cast<std::uint64_t>(bank));
   }
-  FullSpaceRunCard(space, batch, weights, seed, until, control, &result).ScoreAll(perturbation);
+  FullSpaceRunCard(space, batch, weights, seed, until, control, limits, &result)
+      .ScoreAll(perturbation);
   AddJacflow(&result, 1, control.stop);
   return result;
 }

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/card/trie_pass_card.h"
 #include "core/filtering/scoring_batch.h"
 #include "core/filtering/space_scores.h"
 #include "trails/options.h"
@@ -30,10 +31,11 @@
 
 namespace trails {
 
-// Bytes on the card that ScoreFullSpaceCard takes: the bank, the pass that takes the most at tiles
-// of one prefix or up to kTileBytes, and the scores. Some 270 MB for mlp20.
+// Bytes on the card that ScoreFullSpaceCard takes: the bank, the pass that takes the most at the
+// largest tiles within limits.bytes, and the scores.
 std::int64_t FullSpaceCardBytes(const SearchSpace &space, std::int32_t inputs, std::int32_t rows,
-                                const std::vector<Tfmem> &tfmems) noexcept;
+                                const std::vector<Tfmem> &tfmems,
+                                const TileLimits &limits = {}) noexcept;
 
 // Whether it takes this: synflow, express_flow, weight_norm, nas_wot, nas_wot_plain and jacflow, of
 // what FitsFullSpace, within 1 GB on the card.
@@ -46,13 +48,13 @@ bool FitsFullSpaceCard(const SearchSpace &space, std::int32_t inputs, std::int32
 // ranks of jacflow are the host's own.
 //
 // On the thread that holds the card's session. Prefixes are walked in FairPrefixes' order, in tiles
-// (kTileBytes, kTileWork) between which `until` and the stop are looked at; the first tile of each
-// pass is finished whatever the clock. Two runs give the same bits.
-// Throws Error(kCancelled) after a tile at most, some 10 ms; Error(kOutOfMemory), Error(kDevice);
-// Error(kInternal) for a TFMEM that it does not take. All memory is given back.
+// within `limits`, whatever which the bits are the same, between which `until` and the stop are
+// looked at; the first tile of each pass is finished whatever the clock. Two runs give the same
+// bits. Throws Error(kCancelled) after a tile at most, some 10 ms; Error(kOutOfMemory),
+// Error(kDevice); Error(kInternal) for a TFMEM that it does not take. All memory is given back.
 SpaceScores ScoreFullSpaceCard(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
                                const ScoringBatch &batch, std::int32_t inputs, std::int32_t outputs,
                                std::uint64_t seed, std::int32_t bank, Clock::time_point until,
-                               const RunControl &control);
+                               const RunControl &control, const TileLimits &limits = {});
 
 }  // namespace trails

@@ -14,10 +14,13 @@
 
 namespace trails {
 
-// Shares of the card's memory and of its time that a tile may take: work is counted in flops, those
-// in double eightfold. A card that does 2 TFLOP/s is through in 10 ms.
-inline constexpr std::int64_t kTileBytes = 256'000'000;
-inline constexpr std::int64_t kTileWork = 20'000'000'000;
+// Shares of the card's memory and of its time that a tile may take, if it is of more than one
+// prefix. Work is counted in flops, those in double eightfold: a card that does 2 TFLOP/s is
+// through with a tile in 10 ms.
+struct TileLimits {
+  std::int64_t bytes = 256'000'000;
+  std::int64_t work = 20'000'000'000;
+};
 
 // Outputs of a layer (kernels/trie_layer.h) for tiles of so many prefixes.
 std::int64_t OutputsOfLayer(const SearchSpace &space, std::int32_t layer,
@@ -78,7 +81,7 @@ class TriePassCard {
   virtual ~TriePassCard() = default;
 
   // Bytes on the card besides the bank and the scores, for tiles of so many prefixes; and the most
-  // work (kTileWork's) that each of them takes.
+  // work (as TileLimits counts it) that each of them takes.
   virtual std::int64_t Bytes(std::int64_t prefixes) const noexcept = 0;
   virtual std::int64_t WorkOfPrefix() const noexcept = 0;
   // Allocates for tiles of up to `prefixes`, and queues what all of them share: the first two

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <vector>
 
 #include "core/filtering/full_space.h"
@@ -43,10 +42,13 @@ struct ControlledRun {
   }
 };
 
+constexpr TileLimits kOnePrefix{.bytes = 1, .work = 1};
+
 SpaceScores OnCard(const SearchSpace &space, const std::vector<Tfmem> &tfmems,
-                   const ScoringBatch &batch, Clock::time_point until = Clock::time_point::max()) {
+                   const ScoringBatch &batch, const TileLimits &limits = {}) {
   ControlledRun run;
-  return ScoreFullSpaceCard(space, tfmems, batch, batch.inputs, 2, kSeed, 1, until, run.control);
+  return ScoreFullSpaceCard(space, tfmems, batch, batch.inputs, 2, kSeed, 1,
+                            Clock::time_point::max(), run.control, limits);
 }
 
 double Tolerance(Tfmem tfmem) {
@@ -109,6 +111,78 @@ TEST(FullSpaceCard, GivesWhatIsAskedForAlone) {
   EXPECT_EQ(scores.tfmems, (std::vector<Tfmem>{Tfmem::kJacflow, Tfmem::kNasWot, Tfmem::kSynflow}));
   EXPECT_THROW(OnCard(space, {Tfmem::kGradNorm}, RandomBatch(16, 10)), Error);
   EXPECT_THROW(OnCard(space, {Tfmem::kNasWot}, RandomBatch(0, 10)), Error);
+}
+
+TEST(FullSpaceCard, GivesTheSameBitsInTilesOfAnySize) {
+  const SearchSpace space{"three", {16, 21, 64}, 1, 4};
+  const ScoringBatch batch = RandomBatch(32, 20);
+  const SpaceScores whole = OnCard(space, kForward, batch);
+  EXPECT_EQ(whole.scores, OnCard(space, kForward, batch).scores);
+  EXPECT_EQ(whole.scores, OnCard(space, kForward, batch, kOnePrefix).scores);
+  EXPECT_EQ(whole.scores, OnCard(space, kForward, batch, {.bytes = 400'000}).scores);
+}
+
+// What is done when the time is up before the start is one tile of each pass; progress counts it.
+TEST(FullSpaceCard, FinishesOneTileWhateverTheClock) {
+  const SearchSpace space{"three", {16, 21, 64}, 1, 4};
+  ControlledRun run;
+  const SpaceScores scores =
+      ScoreFullSpaceCard(space, {Tfmem::kNasWot, Tfmem::kSynflow}, RandomBatch(32, 20), 20, 2,
+                         kSeed, 0, Clock::time_point::min(), run.control, kOnePrefix);
+  EXPECT_FALSE(scores.complete);
+  const TriePrefix first = FairPrefixes(space, kSeed).front();
+  EXPECT_EQ(run.progress.candidates_scored, CandidatesOf(first, space));
+  for (const Tfmem tfmem : scores.tfmems) {
+    const auto scored = std::count_if(scores.of(tfmem).begin(), scores.of(tfmem).end(),
+                                      [](double score) { return !std::isnan(score); });
+    EXPECT_EQ(scored, CandidatesOf(first, space)) << Name(tfmem);
+  }
+}
+
+TEST(FullSpaceCard, CountsEveryCandidateOnce) {
+  const SearchSpace space{"two", {8, 20}, 1, 3};
+  for (const auto &tfmems : {std::vector<Tfmem>{Tfmem::kWeightNorm}, kForward}) {
+    ControlledRun run;
+    ScoreFullSpaceCard(space, tfmems, RandomBatch(8, 10), 10, 2, kSeed, 0, Clock::time_point::max(),
+                       run.control, kOnePrefix);
+    EXPECT_EQ(run.progress.candidates_scored, SpaceSize(space));
+  }
+}
+
+TEST(FullSpaceCard, StopsAfterACancel) {
+  ControlledRun run;
+  run.stop.request_stop();
+  try {
+    ScoreFullSpaceCard({"two", {8, 20}, 1, 3}, {Tfmem::kNasWot}, RandomBatch(8, 10), 10, 2, kSeed,
+                       0, Clock::time_point::max(), run.control);
+    FAIL() << "it was not cancelled";
+  } catch (const Error &error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kCancelled);
+  }
+}
+
+TEST(FullSpaceCard, CallsNetworksOfEqualRowsSingular) {
+  const SearchSpace space{"small", {8, 20, 64}, 1, 3};
+  ScoringBatch batch = RandomBatch(32, 10);
+  std::copy_n(batch.x.begin(), batch.inputs, batch.x.begin() + 20 * batch.inputs);
+  const SpaceScores scores = OnCard(space, {Tfmem::kNasWot, Tfmem::kNasWotPlain}, batch);
+  for (const auto &column : scores.scores) {
+    for (const double score : column) EXPECT_EQ(score, kInvalidScore);
+  }
+}
+
+TEST(FullSpaceCard, KeepsWithinAGigabyte) {
+  const SearchSpace mlp20{
+      "mlp20",
+      {8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 384, 512},
+      4,
+      4};
+  EXPECT_TRUE(FitsFullSpaceCard(mlp20, 430, 2, kForward));
+  EXPECT_FALSE(FitsFullSpaceCard(mlp20, 430, 2, {Tfmem::kGradNorm}));
+  EXPECT_FALSE(FitsFullSpaceCard(mlp20, 200'000, 2, kForward));
+  EXPECT_LT(FullSpaceCardBytes(mlp20, 430, 32, kForward), 300'000'000);
+  EXPECT_GT(FullSpaceCardBytes(mlp20, 430, 32, kForward),
+            FullSpaceCardBytes(mlp20, 430, 32, kForward, kOnePrefix));
 }
 
 }  // namespace
