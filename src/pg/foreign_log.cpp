@@ -13,7 +13,7 @@ extern "C" {
 #include <utility>
 #include <vector>
 
-#include "core/intermediates/codes.h"
+#include "kernels/codes.h"
 #include "pg/settings.h"
 #include "pg/statistics_cache.h"
 
@@ -53,12 +53,12 @@ std::string JoinCodes(std::string codes, std::int64_t count, const std::string &
   if (bits >= 8) return codes + more;
   std::vector<std::uint8_t> all(static_cast<std::size_t>(count + more_count));
   const std::span<std::uint8_t> both(all);
-  UnpackCodes(reinterpret_cast<const std::byte *>(codes.data()), bits,
-              both.first(static_cast<std::size_t>(count)));
-  UnpackCodes(reinterpret_cast<const std::byte *>(more.data()), bits,
-              both.subspan(static_cast<std::size_t>(count)));
-  codes.resize(PackedBytes(all.size(), bits));
-  PackCodes(all, bits, reinterpret_cast<std::byte *>(codes.data()));
+  kernels::UnpackCodes(reinterpret_cast<const std::byte *>(codes.data()), bits,
+                       both.first(static_cast<std::size_t>(count)));
+  kernels::UnpackCodes(reinterpret_cast<const std::byte *>(more.data()), bits,
+                       both.subspan(static_cast<std::size_t>(count)));
+  codes.resize(kernels::PackedBytes(all.size(), bits));
+  kernels::PackCodes(all, bits, reinterpret_cast<std::byte *>(codes.data()));
   return codes;
 }
 

@@ -1,5 +1,5 @@
 // The quantiser's loops, each against a slow one.
-#include "core/intermediates/codes.h"
+#include "kernels/codes.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "core/random.h"
 
-namespace trails {
+namespace trails::kernels {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -92,4 +92,4 @@ TEST(Codes, OwnCodesComeFirst) {
 }
 
 }  // namespace
-}  // namespace trails
+}  // namespace trails::kernels

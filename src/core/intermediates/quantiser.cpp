@@ -198,18 +198,19 @@ void Quantiser::FindPositions(std::span<const float> values,
                               std::int32_t *positions) const noexcept {
   if (kind_ == SchemeKind::kQ8) {
     const double per_unit = least_ < largest_ ? 1 / step() : 0;
-    PositionsOfLevels(values, {static_cast<double>(least_), per_unit, kLevels - 1}, positions);
+    kernels::PositionsOfLevels(values, {static_cast<double>(least_), per_unit, kLevels - 1},
+                               positions);
   } else if (kind_ == SchemeKind::kKbit) {
-    PositionsOfBins(values, upper_bounds_.data(), bits_, positions);
+    kernels::PositionsOfBins(values, upper_bounds_.data(), bits_, positions);
   } else {
-    PositionsOfCut(values, cut_, positions);
+    kernels::PositionsOfCut(values, cut_, positions);
   }
 }
 
 void Quantiser::FindCodes(std::span<const float> block, std::uint8_t *codes) const noexcept {
   std::int32_t positions[kBlock];
   FindPositions(block, positions);
-  CodesOfPositions(block, positions, own_, codes);
+  kernels::CodesOfPositions(block, positions, own_, codes);
 }
 
 void Quantiser::Encode(std::span<const float> values, std::byte *codes) const {
@@ -230,7 +231,7 @@ void Quantiser::Encode(std::span<const float> values, std::byte *codes) const {
     if (bits_ == 8) {
       std::memcpy(codes + first, bytes, block.size());
     } else {
-      PackCodes({bytes, block.size()}, bits_, codes + PackedBytes(first, bits_));
+      kernels::PackCodes({bytes, block.size()}, bits_, codes + kernels::PackedBytes(first, bits_));
     }
   }
 }
@@ -253,9 +254,10 @@ void Quantiser::Decode(const std::byte *codes, std::span<float> values) const {
     if (bits_ == 8) {
       std::memcpy(bytes, codes + first, block.size());
     } else {
-      UnpackCodes(codes + PackedBytes(first, bits_), bits_, {bytes, block.size()});
+      kernels::UnpackCodes(codes + kernels::PackedBytes(first, bits_), bits_,
+                           {bytes, block.size()});
     }
-    LookUp(bytes, levels_.data(), block);
+    kernels::LookUp(bytes, levels_.data(), block);
   }
 }
 
@@ -270,7 +272,7 @@ void Quantiser::RoundTrip(std::span<float> values) const {
     } else {
       std::uint8_t codes[kBlock];
       FindCodes(block, codes);
-      LookUp(codes, levels_.data(), block);
+      kernels::LookUp(codes, levels_.data(), block);
     }
   }
 }

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/intermediates/codes.h"
 #include "core/intermediates/column_statistics.h"
 #include "core/intermediates/scheme.h"
+#include "kernels/codes.h"
 
 namespace trails {
 
@@ -97,7 +97,7 @@ class Quantiser {
   float least_ = 0;            // kQ8: the first level
   float largest_ = 0;          // kQ8: the last one
   float cut_ = 0;              // kThreshold
-  OwnCodes own_;               // kQ8, kKbit
+  kernels::OwnCodes own_;      // kQ8, kKbit
   std::int32_t bins_ = 0;      // kKbit
   // kKbit: [2^bits - 1], of the bins but the last, ascending, then infinities; a value equal to a
   // bound is below it.

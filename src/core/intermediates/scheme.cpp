@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/pool_maps.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -114,53 +115,6 @@ Scheme ParsePool(const SchemeReader &from) {
   return scheme;
 }
 
-// Cells of a side of a map once pooled.
-std::int32_t PooledSide(std::int32_t cells, std::int32_t pool) {
-  return (cells - 1) / pool + 1;
-}
-
-// The cells of a map that are pooled into one.
-struct Window {
-  std::int32_t first_row, end_row;
-  std::int32_t first_cell, end_cell;
-
-  std::int32_t cells() const noexcept { return (end_row - first_row) * (end_cell - first_cell); }
-};
-
-// Rows that are summed at a time: their sums stay in the first cache.
-constexpr std::int64_t kPooledRows = 512;
-
-// map: the first column of a channel's map, for `count` rows; columns are `rows` floats apart.
-void PoolAverage(const Window &window, std::int32_t width, const float *map, std::int64_t rows,
-                 std::int64_t count, float *out) {
-  double sums[kPooledRows];
-  std::fill_n(sums, count, 0.0);
-  for (std::int32_t y = window.first_row; y < window.end_row; ++y) {
-    for (std::int32_t x = window.first_cell; x < window.end_cell; ++x) {
-      const float *const column = map + (std::int64_t{y} * width + x) * rows;
-      for (std::int64_t i = 0; i < count; ++i) sums[i] += static_cast<double>(column[i]);
-    }
-  }
-  const auto cells = static_cast<double>(window.cells());
-  for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(sums[i] / cells);
-}
-
-void PoolLargest(const Window &window, std::int32_t width, const float *map, std::int64_t rows,
-                 std::int64_t count, float *out) {
-  const float *const first =
-      map + (std::int64_t{window.first_row} * width + window.first_cell) * rows;
-  std::copy_n(first, count, out);
-  for (std::int32_t y = window.first_row; y < window.end_row; ++y) {
-    for (std::int32_t x = window.first_cell; x < window.end_cell; ++x) {
-      const float *const column = map + (std::int64_t{y} * width + x) * rows;
-      // Nothing is above NaN, so that it stays.
-      for (std::int64_t i = 0; i < count; ++i) {
-        out[i] = column[i] > out[i] || std::isnan(column[i]) ? column[i] : out[i];
-      }
-    }
-  }
-}
-
 }  // namespace
 
 Scheme ParseScheme(std::string_view text) {
@@ -223,8 +177,8 @@ Shape StoredShape(const Scheme &scheme, const Shape &shape) {
         fmt::format("The maps are {} cells high and {} wide.", shape.height, shape.width),
         fmt::format("Use \"pool({})\" for one number a map.", std::max(shape.height, shape.width)));
   }
-  return {shape.channels, PooledSide(shape.height, scheme.pool),
-          PooledSide(shape.width, scheme.pool)};
+  return {shape.channels, kernels::PooledSide(shape.height, scheme.pool),
+          kernels::PooledSide(shape.width, scheme.pool)};
 }
 
 void PoolMaps(const Scheme &scheme, const Shape &shape, const float *values, std::int64_t rows,
@@ -232,21 +186,13 @@ void PoolMaps(const Scheme &scheme, const Shape &shape, const float *values, std
   if (scheme.kind != SchemeKind::kPool) {
     throw Error(ErrorKind::kInternal, fmt::format("scheme {} pools no maps", SchemeText(scheme)));
   }
-  const Shape stored = StoredShape(scheme, shape);
-  const auto pool_into = scheme.pooling == Pooling::kLargest ? PoolLargest : PoolAverage;
-  for (std::int32_t channel = 0; channel < stored.channels; ++channel) {
-    const float *const map = values + std::int64_t{channel} * shape.height * shape.width * rows;
-    for (std::int32_t y = 0; y < stored.height; ++y) {
-      for (std::int32_t x = 0; x < stored.width; ++x, out += rows) {
-        const Window window{y * scheme.pool, std::min((y + 1) * scheme.pool, shape.height),
-                            x * scheme.pool, std::min((x + 1) * scheme.pool, shape.width)};
-        for (std::int64_t row = 0; row < rows; row += kPooledRows) {
-          pool_into(window, shape.width, map + row, rows, std::min(kPooledRows, rows - row),
-                    out + row);
-        }
-      }
-    }
-  }
+  (void)StoredShape(scheme, shape);
+  kernels::PoolMapsCpu({.channels = shape.channels,
+                        .height = shape.height,
+                        .width = shape.width,
+                        .pool = scheme.pool,
+                        .largest = scheme.pooling == Pooling::kLargest},
+                       values, rows, out);
 }
 
 }  // namespace trails

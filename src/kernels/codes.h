@@ -1,16 +1,19 @@
-// The loops of the quantiser: from values to codes of 8 bits and below, packed, and back.
+// The loops of the quantiser: from values to codes of 8 bits and below, packed, and back; on the
+// CPU in steps, of which core/intermediates/quantiser.h makes an encoding, on a card in one pass.
 //
 // A value has a position among levels or bins. Its code is that position, moved up by the codes
 // that stand for one value each: exact 0, NaN, the infinities.
 //
-// May touch: src/kernels. Never Torch or PostgreSQL.
+// May touch: the C++ standard library, .cu the CUDA runtime. Knows nothing of Torch or PostgreSQL.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace trails {
+struct CUstream_st;
+
+namespace trails::kernels {
 
 // Levels of equal distance.
 struct EvenLevels {
@@ -58,4 +61,15 @@ void PackCodes(std::span<const std::uint8_t> codes, std::int32_t bits, std::byte
 void UnpackCodes(const std::byte *packed, std::int32_t bits,
                  std::span<std::uint8_t> codes) noexcept;
 
-}  // namespace trails
+// The same on a card, packed, byte for byte: what Quantiser::Encode writes for the scheme. values
+// [count], bounds and codes [PackedBytes(count, bits)] are in its memory, 8-byte aligned. Queued on
+// `stream`; Throws Error(kDevice) when the launch is refused. Cost: memory-bound, 4 + bits / 8
+// bytes a value; the bounds of 8 bits, 1 kB, stay in a block's shared memory.
+void EncodeLevelsCuda(const float *values, std::int64_t count, const EvenLevels &levels,
+                      const OwnCodes &own, std::byte *codes, CUstream_st *stream);  // 8 bits
+void EncodeBinsCuda(const float *values, std::int64_t count, const float *bounds, std::int32_t bits,
+                    const OwnCodes &own, std::byte *codes, CUstream_st *stream);
+void EncodeCutCuda(const float *values, std::int64_t count, float cut, std::byte *codes,
+                   CUstream_st *stream);  // 1 bit
+
+}  // namespace trails::kernels

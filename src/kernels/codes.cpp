@@ -1,4 +1,4 @@
-#include "core/intermediates/codes.h"
+#include "kernels/codes.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 
 #include "kernels/simd.h"
 
-namespace trails {
+namespace trails::kernels {
 
 namespace {
 
@@ -154,4 +154,4 @@ void UnpackCodes(const std::byte *packed, std::int32_t bits,
   kUnpack[static_cast<std::size_t>(bits - 1)](packed, codes.size(), codes.data());
 }
 
-}  // namespace trails
+}  // namespace trails::kernels
