@@ -1317,7 +1317,7 @@ RETURNS TABLE (layer text, parameters bigint, l2 double precision, relative_l2 d
                cosine double precision, cka double precision, changed double precision)
 AS 'MODULE_PATHNAME', 'trails_epoch_diff' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.epoch_diff IS
-'what changed between two logged epochs (0 is the model that was kept), layer by layer: how far its parameters moved, how alike its values are (over at most 8,192 rows), and for the prediction the share of rows whose class, or number, is another';
+'what changed between two logged epochs (0 is the model that was kept), layer by layer: how far its parameters moved, how alike its values are (over at most 8,192 rows), and for the prediction the share of rows whose class, or number, is another, by exact predictions whatever their scheme';
 
 CREATE FUNCTION trails.model_rules(
     model text, epoch integer DEFAULT NULL, version integer DEFAULT NULL)

@@ -88,6 +88,17 @@ IntermediateQuery NumbersQuery(const NamedArguments &args) {
   return query;
 }
 
+void AskExactly(IntermediateQuery *query) {
+  query->precision = Precision::kExact;
+  const Scheme &scheme = query->intermediate.scheme;
+  if (query->strategy != Strategy::kRead || scheme.kind == SchemeKind::kF32) return;
+  throw Error(ErrorKind::kInvalidArgument,
+              fmt::format("layer \"{}\" cannot be read from the store", query->intermediate.layer),
+              fmt::format("Its scheme, {}, does not keep exact values, which are what is counted.",
+                          SchemeText(scheme)),
+              "Leave the strategy to 'auto', or log the layer again with scheme 'f32'.");
+}
+
 std::int64_t ColumnsOf(const IntermediateQuery &query) {
   if (!query.columns.empty()) return static_cast<std::int64_t>(query.columns.size());
   return StoredShape(query.intermediate.scheme, query.intermediate.shape).columns();

@@ -41,6 +41,11 @@ IntermediateQuery ExactQuery(const NamedArguments &args);
 // As LayerQuery, of a pipeline's stage the columns that are numbers.
 IntermediateQuery NumbersQuery(const NamedArguments &args);
 
+// Makes the query one of exact values, whatever the layer's scheme: where rows are counted by which
+// of their values is the largest, those of a coarse scheme would tell others, or none. Throws
+// Error(kInvalidArgument) where the strategy is to read and the scheme does not keep them.
+void AskExactly(IntermediateQuery *query);
+
 // How many columns the query gives, and the number, from 1, of the one that is `column`th among
 // them, from 0.
 std::int64_t ColumnsOf(const IntermediateQuery &query);

@@ -99,7 +99,8 @@ std::vector<float> Against(const IntermediateQuery &query, const NamedArguments 
 }
 
 // Share of the rows whose prediction differs: by its class, or of a number at all.
-double ChangedShare(const std::vector<IntermediateQuery> &predictions) {
+double ChangedShare(std::vector<IntermediateQuery> predictions) {
+  for (IntermediateQuery &prediction : predictions) AskExactly(&prediction);
   const auto columns = static_cast<std::int32_t>(ColumnsOf(predictions[0]));
   std::int64_t rows = 0;
   std::int64_t changed = 0;

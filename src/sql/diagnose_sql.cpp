@@ -92,19 +92,11 @@ Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &a
 // largest is another, or none.
 IntermediateQuery ClassPredictions(const NamedArguments &args) {
   IntermediateQuery query;
-  query.precision = Precision::kExact;
   query.strategy = ParseStrategy(args.Text("strategy"));
   query.logged = LoggedArgument(args);
   RequireModel(query.logged, "It predicts nothing that could be compared with a class.");
   query.intermediate = FindIntermediate(query.logged, "prediction", EpochArgument(args));
-  const Scheme &scheme = query.intermediate.scheme;
-  if (query.strategy == Strategy::kRead && scheme.kind != SchemeKind::kF32) {
-    throw Error(
-        ErrorKind::kInvalidArgument, "layer \"prediction\" cannot be read from the store",
-        fmt::format("Its scheme, {}, does not keep exact values, which are what is counted.",
-                    SchemeText(scheme)),
-        "Leave the strategy to 'auto', or log the layer again with scheme 'f32'.");
-  }
+  AskExactly(&query);
   const auto model = OpenSnapshot(query.logged, query.intermediate.epoch);
   if (model->target.task != Task::kRegression) return query;
   throw Error(ErrorKind::kInvalidArgument, Described(query.logged) + " predicts a number",

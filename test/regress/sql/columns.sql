@@ -83,6 +83,13 @@ CREATE TABLE counted AS SELECT * FROM trails.confusion('a');
 SELECT scheme FROM trails.log_intermediates('a', layers => '{prediction}', scheme => 'threshold(0.9)');
 SELECT count(*) > 1 AS cells, count(*) FILTER (WHERE a.rows IS DISTINCT FROM b.rows) AS differing FROM trails.confusion('a') AS a FULL JOIN counted AS b USING (actual, predicted);
 SELECT * FROM trails.confusion('a', strategy => 'read');
+-- and so does epoch_diff
+SET client_min_messages = error;
+SELECT architecture FROM trails.train('homes', 'price', '6', 2, features => '{kind,size}', model_name => 'steps', options => '{"log": 1}');
+RESET client_min_messages;
+SELECT changed AS share FROM trails.epoch_diff('steps', 1, 2) WHERE layer = 'prediction' \gset
+SELECT count(*) AS epochs FROM trails.log_intermediates('steps', layers => '{prediction}', scheme => 'threshold(0.9)');
+SELECT :share > 0 AS some, changed = :share AS same FROM trails.epoch_diff('steps', 1, 2) WHERE layer = 'prediction';
 SELECT * FROM trails.confusion('sums');
 SELECT * FROM trails.confusion('parts');
 
