@@ -2,20 +2,20 @@
 // pass, from the same bank.
 //
 // Work for mlp20 (160,000 candidates: 20 widths of 8 .. 512 in 544 slots, 4 layers) and 32 rows,
-// and the time that it should take on an H200 (60 TFLOP/s in float and 30 in double without tensor
-// cores, 4.8 TB/s), each kernel at the larger of its two floors; none of it has been measured:
+// and the least time for it on an H200 (60 TFLOP/s in float and 30 in double without tensor cores,
+// 3.6e12 popcounts and 2.2e11 warp shuffles a second, 4.8 TB/s). None of it has been measured:
 //
-//   bank                5 MB over the bus                                             0.3 ms
-//   flows               1 + 1 + 400 products to one stop + 400 to all of 544 x 544 x 8:
-//                       2.8 GFLOP in double; 0.08 GB                                   0.1 ms
-//   layers, twice       the same of 544 x 544 x 32: 11.4 GFLOP in float; 0.05 GB       0.2 ms
-//   disagreements       8,000 x 34 x 512 popcounts; 0.18 GB of counts                  0.04 ms
-//   determinants        160,000 x 22 kFLOP in a warp's 500 shuffles each; 0.16 GB      0.3 ms
-//   scores              1.3 MB each over the bus                                       0.1 ms
+//   flows           537 whole products of 544 x 544 x 8 (400 of layer 4, 400 of layer 3 to one
+//                   stop, a third of one on average): 2.5 GFLOP in double; 40 MB       0.08 ms
+//   layers          the same of 544 x 544 x 32: 10.2 GFLOP in float; 45 MB             0.17 ms
+//   disagreements   8,400 outputs x 34 row blocks x 512 pairs: 0.15e9 popcounts;
+//                   170 MB of counts written                                           0.04 ms
+//   determinants    160,000 x 528 shuffles and multiply-adds of a warp; 165 MB         0.38 ms
 //
-// (the last three twice, for nas_wot and nas_wot_plain), so that kernels far from their floors,
-// some 60 launches and the host's share decide: 2 ms to draw the bank, 1 ms for weight_norm, 25 ms
-// for the ranks of jacflow. All six should take some 40 ms, of 300.
+// The last three once each for nas_wot and nas_wot_plain: 1.3 ms in all. Even at a tenth of these
+// rates the rest decides: 5 MB of bank and 5 MB of scores over the bus, some 60 launches and as
+// many allocations, and on the host 2 ms to draw the bank, 1 ms for weight_norm, 25 ms for the
+// ranks of jacflow. All six TFMEMs should take some 50 ms; they may take 300.
 //
 // May touch: src/core/card, src/core/filtering, src/core/space, src/kernels.
 #pragma once
