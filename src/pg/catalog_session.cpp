@@ -1,6 +1,7 @@
 #include "pg/catalog_session.h"
 
 extern "C" {
+#include "access/detoast.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -74,6 +75,17 @@ std::uint64_t ExecuteKept(const char *sql, const SqlParameters &parameters, bool
     CheckResult(SPI_execute_plan(kept, values, nulls, read_only, 0));
     return SPI_processed;
   });
+}
+
+constexpr std::int32_t kPieceBytes = 1 << 20;
+
+// Written like C. Whether a value is worth to be fetched piece by piece, and can be.
+bool HasPieces(const char *value) {
+  if (!VARATT_IS_EXTERNAL_ONDISK(value)) return false;
+  struct varatt_external pointer;
+  VARATT_EXTERNAL_GET_POINTER(pointer, value);
+  return !VARATT_EXTERNAL_IS_COMPRESSED(pointer) &&
+         VARATT_EXTERNAL_GET_EXTSIZE(pointer) > static_cast<uint32>(kPieceBytes);
 }
 
 // The session that is open, the inner one of several.
@@ -362,9 +374,23 @@ void CatalogSession::AppendBytes(std::uint64_t row, int column, std::string *byt
   bool is_null = false;
   const Datum value = Value(row, column, &is_null);
   if (is_null) return;
-  struct varlena *const plain = CallPg([=] { return PG_DETOAST_DATUM_PACKED(value); });
-  bytes->append(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
-  if (PointerGetDatum(plain) != value) pfree(plain);
+  // Of a value that is compressed a slice would be decompressed from its beginning.
+  const bool in_pieces = CallPg([=] { return HasPieces(DatumGetPointer(value)); });
+  if (!in_pieces) {
+    struct varlena *const plain = CallPg([=] { return PG_DETOAST_DATUM_PACKED(value); });
+    bytes->append(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+    if (PointerGetDatum(plain) != value) pfree(plain);
+    return;
+  }
+  for (std::int32_t at = 0, got = kPieceBytes; got == kPieceBytes; at += got) {
+    struct varlena *const piece = CallPg([=] {
+      CHECK_FOR_INTERRUPTS();
+      return PG_DETOAST_DATUM_SLICE(value, at, kPieceBytes);
+    });
+    got = static_cast<std::int32_t>(VARSIZE_ANY_EXHDR(piece));
+    bytes->append(VARDATA_ANY(piece), VARSIZE_ANY_EXHDR(piece));
+    pfree(piece);
+  }
 }
 
 std::string CatalogSession::Stored(std::uint64_t row, int column) const {

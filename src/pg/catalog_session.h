@@ -118,7 +118,8 @@ class CatalogSession {
   std::vector<std::int32_t> Integers(std::uint64_t row, int column) const;  // integer[]
   std::vector<std::int64_t> Bigints(std::uint64_t row, int column) const;   // bigint[]
   std::array<std::uint8_t, 16> Uuid(std::uint64_t row, int column) const;
-  // Appends a bytea to `bytes`.
+  // Appends a bytea to `bytes`; piece by piece, so that a cancel is seen, where it is out of line
+  // and not compressed.
   void AppendBytes(std::uint64_t row, int column, std::string *bytes) const;
   // A bytea as the row has it: the TOAST pointer where its bytes are out of line, of which slices
   // can be fetched as long as the statement's snapshot, or an older one, is active.

@@ -87,4 +87,13 @@ auto RunEngine(Work &&work, const EngineCall &call = {})
   }
 }
 
+// The same of work that reads so many bytes and throws Error(kCancelled) on a stop, of none of
+// which PostgreSQL is to be kept waiting for a cancel; without a thread where that is short anyway.
+template <typename Work>
+auto RunOnBytes(std::int64_t bytes, Work work) -> std::invoke_result_t<Work, std::stop_token> {
+  constexpr std::int64_t kShortBytes = std::int64_t{2} << 20;  // some milliseconds
+  if (bytes <= kShortBytes) return work(std::stop_token());
+  return RunEngine(std::move(work));
+}
+
 }  // namespace trails::pg

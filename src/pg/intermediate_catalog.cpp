@@ -16,6 +16,7 @@ extern "C" {
 #include "core/model/artefact.h"
 #include "core/space/name_hint.h"
 #include "core/space/similar_word.h"
+#include "pg/engine_call.h"
 #include "pg/model_cache.h"
 #include "pg/partition_store.h"
 #include "pg/source_rights.h"
@@ -285,12 +286,12 @@ std::list<OpenedSnapshot> &OpenedSnapshots() {
 }
 
 Model ReadParameters(const LoggedRow &logged, std::int32_t epoch, const ChunkHash &seal,
-                     std::string_view artefact) {
+                     std::string_view artefact, const std::stop_token &stop) {
   try {
     if (SealOfParameters(logged.logged_id, epoch, artefact) != seal) {
       throw Error(ErrorKind::kCorruptData, "parameters are not those that were logged");
     }
-    return ReadArtefact(artefact);
+    return ReadArtefact(artefact, stop);
   } catch (const Error &error) {
     if (error.kind() != ErrorKind::kCorruptData) throw;
     throw Error(error.kind(), fmt::format("epoch {} of \"{}\" is corrupt", epoch, logged.name),
@@ -327,7 +328,9 @@ std::shared_ptr<const Model> ReadSnapshot(CatalogSession &catalog, const LoggedR
                 fmt::format("epoch {} of \"{}\" is incomplete", epoch, logged.name),
                 fmt::format("{} bytes are stored of {}.", artefact.size(), bytes));
   }
-  auto model = std::make_shared<const Model>(ReadParameters(logged, epoch, seal, artefact));
+  auto model = std::make_shared<const Model>(RunOnBytes(bytes, [&](const std::stop_token &stop) {
+    return ReadParameters(logged, epoch, seal, artefact, stop);
+  }));
   opened.push_front({table, logged.logged_id, logged.model.key.created_at, epoch, bytes, model});
   std::int64_t held = 0;
   for (auto it = opened.begin(); it != opened.end();) {

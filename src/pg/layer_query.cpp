@@ -9,9 +9,14 @@ extern "C" {
 #include "utils/array.h"
 }
 
+#include <algorithm>
+#include <limits>
+
 namespace trails::pg {
 
 namespace {
+
+constexpr int kMostNumbers = 1 << 24;  // as many as a layer has columns
 
 [[noreturn]] void ThrowBelowOne(const char *name, std::int64_t value) {
   throw Error(ErrorKind::kInvalidArgument, fmt::format("argument \"{}\" must be positive", name),
@@ -38,7 +43,12 @@ std::optional<std::vector<std::int64_t>> NumbersArgument(const NamedArguments &a
                 fmt::format("argument \"{}\" must be a one-dimensional array without nulls", name));
   }
   const int count = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
+  if (count > kMostNumbers) {
+    throw Error(ErrorKind::kLimit, fmt::format("argument \"{}\" has too many elements", name),
+                fmt::format("It has {}, and the most are {}.", count, kMostNumbers));
+  }
   std::vector<std::int64_t> numbers;
+  numbers.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     numbers.push_back(element == INT8OID
                           ? reinterpret_cast<const std::int64_t *>(ARR_DATA_PTR(array))[i]
@@ -48,6 +58,27 @@ std::optional<std::vector<std::int64_t>> NumbersArgument(const NamedArguments &a
 }
 
 }  // namespace
+
+std::vector<std::int64_t> EachOnce(const std::vector<std::int64_t> &positions, std::int64_t count) {
+  std::vector<bool> is_asked(static_cast<std::size_t>(count));
+  std::int64_t outside = std::numeric_limits<std::int64_t>::max();
+  std::int64_t all = 0;
+  for (const std::int64_t position : positions) {
+    if (position >= count) {
+      outside = std::min(outside, position);
+    } else if (!is_asked[static_cast<std::size_t>(position)]) {
+      is_asked[static_cast<std::size_t>(position)] = true;
+      ++all;
+    }
+  }
+  std::vector<std::int64_t> each;
+  each.reserve(static_cast<std::size_t>(all) + 1);
+  for (std::int64_t position = 0; position < count && std::ssize(each) < all; ++position) {
+    if (is_asked[static_cast<std::size_t>(position)]) each.push_back(position);
+  }
+  if (outside != std::numeric_limits<std::int64_t>::max()) each.push_back(outside);
+  return each;
+}
 
 std::optional<std::int32_t> EpochArgument(const NamedArguments &args, const char *name) {
   return args.OptionalInteger(name);

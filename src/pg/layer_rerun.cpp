@@ -35,6 +35,14 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return Seconds(std::chrono::steady_clock::now() - start).count();
 }
 
+std::int64_t WeightBytes(const Model &model) {
+  std::size_t weights = 0;
+  for (const Network &network : model.networks) {
+    for (const DenseLayer &layer : network.layers) weights += layer.weight.size();
+  }
+  return static_cast<std::int64_t>(weights * sizeof(float));
+}
+
 // The pass of a model that this session has run lately: packing the weights takes longer than
 // running a row. Two, since diagnoses compare two models.
 std::shared_ptr<LayerPass> PassOf(const std::shared_ptr<const Model> &model) {
@@ -49,7 +57,10 @@ std::shared_ptr<LayerPass> PassOf(const std::shared_ptr<const Model> &model) {
     std::rotate(known->begin(), found, found + 1);
     return known->front().pass;
   }
-  known->insert(known->begin(), {model, std::make_shared<LayerPass>(model)});
+  auto pass = RunOnBytes(WeightBytes(*model), [&](const std::stop_token &stop) {
+    return std::make_shared<LayerPass>(model, stop);
+  });
+  known->insert(known->begin(), {model, std::move(pass)});
   if (known->size() > kMostPasses) known->pop_back();
   return known->front().pass;
 }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/model/artefact.h"
+#include "pg/engine_call.h"
 
 namespace trails::pg {
 
@@ -44,7 +45,10 @@ std::shared_ptr<LoadedModel> OpenModel(ModelRow row) {
     cache.models.front()->row = std::move(row);  // it may have been renamed
     return cache.models.front();
   }
-  Predictor predictor(ReadArtefact(ReadModelBytes(row)));
+  const std::string bytes = ReadModelBytes(row);
+  Predictor predictor = RunOnBytes(std::ssize(bytes), [&](const std::stop_token &stop) {
+    return Predictor(ReadArtefact(bytes, stop), stop);
+  });
   auto loaded = std::make_shared<LoadedModel>(LoadedModel{std::move(row), std::move(predictor)});
   cache.models.push_front(loaded);
   cache.by_key[loaded->row.key] = cache.models.begin();

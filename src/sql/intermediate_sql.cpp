@@ -15,6 +15,7 @@
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 }
 
@@ -28,6 +29,7 @@ namespace {
 
 constexpr std::int32_t kMostTopRows = 100'000;
 constexpr std::int32_t kMostBins = 10'000;
+constexpr std::size_t kOrdered = 1 << 18;  // columns, between two looks for a cancel
 
 // What get_intermediate and explain_intermediate ask for.
 struct AskedValues {
@@ -43,11 +45,12 @@ AskedValues ReadAsked(const NamedArguments &args, IntermediateQuery query, const
   asked.query = std::move(query);
   if (const auto columns = ColumnsArgument(args, "columns")) {
     asked.no_columns = columns->empty();
-    asked.query.columns.assign(columns->begin(), columns->end());
-    std::ranges::sort(asked.query.columns);
-    const auto repeated = std::ranges::unique(asked.query.columns);
-    asked.query.columns.erase(repeated.begin(), repeated.end());
+    const Scheme &scheme = asked.query.intermediate.scheme;
+    const Shape shape = StoredShape(scheme, asked.query.intermediate.shape);
+    const std::vector<std::int64_t> each = EachOnce(*columns, shape.columns());
+    asked.query.columns.assign(each.begin(), each.end());
     for (const std::int64_t column : *columns) {
+      if (asked.order.size() % kOrdered == 0) CallPg([] { CHECK_FOR_INTERRUPTS(); });
       const auto found = std::ranges::lower_bound(asked.query.columns, column);
       asked.order.push_back(static_cast<std::size_t>(found - asked.query.columns.begin()));
     }
@@ -59,10 +62,7 @@ AskedValues ReadAsked(const NamedArguments &args, IntermediateQuery query, const
   }
   if (auto rows = RowsArgument(args, "rows", ids)) {
     asked.no_rows = rows->empty();
-    std::ranges::sort(*rows);
-    const auto repeated = std::ranges::unique(*rows);
-    rows->erase(repeated.begin(), repeated.end());
-    asked.query.rows = std::move(*rows);
+    asked.query.rows = EachOnce(*rows, asked.query.intermediate.rows);
   }
   return asked;
 }

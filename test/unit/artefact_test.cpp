@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,27 @@ TEST(Artefact, RoundTripPredictsTheSameBits) {
       EXPECT_EQ(std::memcmp(expected.data(), actual.data(), expected.size() * sizeof(float)), 0);
     }
   }
+}
+
+// What a stopped token makes of the work.
+ErrorKind KindWhenStopped(const std::function<void(const std::stop_token &)> &work) {
+  std::stop_source source;
+  source.request_stop();
+  try {
+    work(source.get_token());
+  } catch (const Error &error) {
+    return error.kind();
+  }
+  return ErrorKind::kInternal;
+}
+
+TEST(Artefact, ReadingAndPackingEndOnAStop) {
+  const Model model = SampleModel(Task::kBinary);
+  const std::string bytes = WriteArtefact(model);
+  const auto read = [&](const std::stop_token &stop) { (void)ReadArtefact(bytes, stop); };
+  const auto pack = [&](const std::stop_token &stop) { (void)Predictor(model, stop); };
+  EXPECT_EQ(KindWhenStopped(read), ErrorKind::kCancelled);
+  EXPECT_EQ(KindWhenStopped(pack), ErrorKind::kCancelled);
 }
 
 TEST(Artefact, HasTheDocumentedEnvelope) {

@@ -53,8 +53,8 @@ struct LayerPass::Block {
   std::int64_t rows = 0;
 };
 
-LayerPass::LayerPass(std::shared_ptr<const Model> model)
-    : layers_(LayersOf(*model)), pass_(PackModel(std::move(model))) {}
+LayerPass::LayerPass(std::shared_ptr<const Model> model, const std::stop_token &stop)
+    : layers_(LayersOf(*model)), pass_(PackModel(std::move(model), stop)) {}
 
 LayerPass::LayerPass(const LayerPass &other) : layers_(other.layers_), pass_(other.pass_) {}
 

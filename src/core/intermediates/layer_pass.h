@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "core/intermediates/layers.h"
@@ -36,8 +37,9 @@ struct LayerRequest {
 // Not thread-safe: it owns scratch memory. Give each thread one; they share the packed weights.
 class LayerPass {
  public:
-  // `model` must be sound (FindDefect). Cost: a copy of the layers' weights.
-  explicit LayerPass(std::shared_ptr<const Model> model);
+  // `model` must be sound (FindDefect). Cost: a copy of the layers' weights. Throws
+  // Error(kCancelled) within a millisecond of a stop.
+  explicit LayerPass(std::shared_ptr<const Model> model, const std::stop_token &stop = {});
   // Another pass over the same packed weights, which has done nothing yet.
   LayerPass(const LayerPass &other);
   LayerPass &operator=(const LayerPass &) = delete;

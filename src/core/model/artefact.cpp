@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -11,6 +12,7 @@
 #define XXH_INLINE_ALL  // no libxxhash to link or to ship
 #include <xxhash.h>
 
+#include "core/data/parallel_for.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -82,7 +84,7 @@ class Writer {
 // Never looks past its bytes: every read asks Take first.
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : left_(bytes) {}
+  Reader(std::string_view bytes, std::stop_token stop) : left_(bytes), stop_(std::move(stop)) {}
 
   bool at_end() const noexcept { return left_.empty(); }
 
@@ -122,13 +124,21 @@ class Reader {
     static_assert(std::is_arithmetic_v<T>);
     const auto count = Number<std::uint64_t>();
     CheckCount(count, sizeof(T));
-    std::vector<T> values(count);
-    if (count > 0) std::memcpy(values.data(), Take(count * sizeof(T)), count * sizeof(T));
+    std::vector<T> values;
+    values.reserve(count);
+    while (values.size() < count) {
+      ThrowIfStopped(stop_);
+      const std::size_t done = values.size();
+      const std::size_t piece = std::min<std::size_t>(count - done, kPieceElements);
+      values.resize(done + piece);
+      std::memcpy(values.data() + done, Take(piece * sizeof(T)), piece * sizeof(T));
+    }
     return values;
   }
 
  private:
   enum class Switch : std::uint8_t { kOff, kOn };
+  static constexpr std::size_t kPieceElements = 1 << 18;  // between two looks for a stop
 
   void CheckCount(std::uint64_t count, std::size_t least_bytes_each) const {
     if (count > left_.size() / least_bytes_each) {
@@ -143,6 +153,7 @@ class Reader {
   }
 
   std::string_view left_;
+  std::stop_token stop_;
 };
 
 void WriteColumn(const InputColumn &column, Writer *to) {
@@ -327,8 +338,8 @@ std::string WriteArtefact(const Model &model) {
   return std::move(bytes);
 }
 
-Model ReadArtefact(std::string_view bytes) {
-  Reader reader(OpenEnvelope(bytes));
+Model ReadArtefact(std::string_view bytes, const std::stop_token &stop) {
+  Reader reader(OpenEnvelope(bytes), stop);
   Model model;
   model.fields = ReadFields(&reader);
   model.target = ReadTarget(&reader);
@@ -337,6 +348,7 @@ Model ReadArtefact(std::string_view bytes) {
     model.networks.push_back(ReadNetwork(&reader));
   }
   if (!reader.at_end()) ThrowCorrupt("It goes on after its end.");
+  ThrowIfStopped(stop);
   const std::string defect = FindDefect(model);
   if (!defect.empty()) ThrowCorrupt(defect);
   return model;

@@ -8,6 +8,7 @@
 // May touch: src/core, include/trails, xxHash. Never Torch or PostgreSQL.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,7 @@ std::string WriteArtefact(const Model &model);
 // Throws Error(kCorruptData) for anything but what WriteArtefact wrote: wrong magic, a newer
 // version (the HINT says so), truncated, wrong checksum, counts beyond the bytes left, and every
 // defect that FindDefect knows. Never reads outside `bytes` and never allocates more than a small
-// multiple of bytes.size().
-Model ReadArtefact(std::string_view bytes);
+// multiple of bytes.size(). Throws Error(kCancelled) within some 10 ms of a stop (32 MB).
+Model ReadArtefact(std::string_view bytes, const std::stop_token &stop = {});
 
 }  // namespace trails

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "core/data/parallel_for.h"
 #include "kernels/simd.h"
 
 namespace trails {
@@ -59,15 +60,20 @@ TRAILS_SIMD void RunPanels(const float *x, std::int64_t rows, std::int64_t x_str
 
 }  // namespace
 
-PackedLayer PackLayer(const DenseLayer &layer) {
+PackedLayer PackLayer(const DenseLayer &layer, const std::stop_token &stop) {
   const std::int64_t inputs = layer.inputs;
   const std::int64_t panels = (layer.outputs + kPanelOutputs - 1) / kPanelOutputs;
   PackedLayer packed;
   packed.inputs = layer.inputs;
   packed.padded_outputs = static_cast<std::int32_t>(panels * kPanelOutputs);
-  packed.weight.resize(static_cast<std::size_t>(panels * inputs * kPanelOutputs));
+  packed.weight.reserve(static_cast<std::size_t>(panels * inputs * kPanelOutputs));
   packed.bias.resize(static_cast<std::size_t>(panels * kPanelOutputs));
   for (std::int64_t o = 0; o < layer.outputs; ++o) {
+    if (o % kPanelOutputs == 0) {
+      ThrowIfStopped(stop);
+      // Panel by panel: zeroing all at once would take long, and be out of the cache when filled.
+      packed.weight.resize(packed.weight.size() + static_cast<std::size_t>(inputs * kPanelOutputs));
+    }
     const float *const from = layer.weight.data() + o * inputs;
     float *const to =
         packed.weight.data() + (o / kPanelOutputs) * inputs * kPanelOutputs + o % kPanelOutputs;

@@ -5,10 +5,11 @@
 // whatever the CPU and whatever rows stand beside it: one row alone, the same row in a block, and
 // the same row on another machine give the same bits.
 //
-// May touch: src/core/model, src/kernels. Never Torch or PostgreSQL.
+// May touch: src/core/model, src/core/data, src/kernels. Never Torch or PostgreSQL.
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <vector>
 
 #include "core/model/model.h"
@@ -26,7 +27,8 @@ struct PackedLayer {
   std::vector<float> bias;    // [padded_outputs]
 };
 
-PackedLayer PackLayer(const DenseLayer &layer);
+// Throws Error(kCancelled) within a millisecond of a stop.
+PackedLayer PackLayer(const DenseLayer &layer, const std::stop_token &stop = {});
 
 // y = W x + b for each row, then ReLU if `relu` (NaN stays NaN). x [rows, x_stride], of which the
 // first `inputs` of a row are read; y [rows, padded_outputs]. x and y must not overlap.

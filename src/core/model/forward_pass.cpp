@@ -56,7 +56,8 @@ std::int64_t PackedModel::bytes() const noexcept {
   return bytes;
 }
 
-std::shared_ptr<const PackedModel> PackModel(std::shared_ptr<const Model> model) {
+std::shared_ptr<const PackedModel> PackModel(std::shared_ptr<const Model> model,
+                                             const std::stop_token &stop) {
   auto packed = std::make_shared<PackedModel>();
   packed->plan = model->fields.Plan();
   for (const Network &network : model->networks) {
@@ -67,7 +68,7 @@ std::shared_ptr<const PackedModel> PackModel(std::shared_ptr<const Model> model)
     packed->hidden_width =
         std::max(packed->hidden_width, static_cast<std::int64_t>(network.bias.size()));
     for (const DenseLayer &layer : network.layers) {
-      layers.push_back(PackLayer(layer));
+      layers.push_back(PackLayer(layer, stop));
       packed->hidden_width =
           std::max(packed->hidden_width, static_cast<std::int64_t>(layers.back().padded_outputs));
     }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "core/model/dense.h"
@@ -26,8 +27,9 @@ struct PackedModel {
 };
 
 // `model` must be sound (FindDefect), else running it is undefined. Cost: a second copy of the
-// layers' weights (not of the embedding tables).
-std::shared_ptr<const PackedModel> PackModel(std::shared_ptr<const Model> model);
+// layers' weights (not of the embedding tables). Throws Error(kCancelled) as PackLayer.
+std::shared_ptr<const PackedModel> PackModel(std::shared_ptr<const Model> model,
+                                             const std::stop_token &stop = {});
 
 // Dense layers of the network; 1 for the linear model, which sums its fields there.
 std::int32_t StepsOf(const Network &network) noexcept;

@@ -8,8 +8,8 @@
 
 namespace trails {
 
-Predictor::Predictor(Model model)
-    : pass_(PackModel(std::make_shared<const Model>(std::move(model)))) {}
+Predictor::Predictor(Model model, const std::stop_token &stop)
+    : pass_(PackModel(std::make_shared<const Model>(std::move(model)), stop)) {}
 
 std::int64_t Predictor::bytes() const noexcept {
   return pass_.packed().bytes() + pass_.bytes() +

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "core/model/forward_pass.h"
@@ -23,7 +24,8 @@ class Predictor {
 
   // `model` must be sound (FindDefect), as ReadArtefact's always is; else the behaviour is
   // undefined. Cost: a second copy of the layers' weights (not of the embedding tables).
-  explicit Predictor(Model model);
+  // Throws Error(kCancelled) within a millisecond of a stop.
+  explicit Predictor(Model model, const std::stop_token &stop = {});
 
   const Model &model() const noexcept { return pass_.model(); }
   std::int32_t outputs() const noexcept { return pass_.outputs(); }
