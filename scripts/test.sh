@@ -88,7 +88,7 @@ suite_format() {
 suite_unit_base() { "$build/test/unit_base"; }
 suite_unit_engine() { "$build/test/unit_engine"; }
 # The kernels' own sources on an emulated card; test/gpu/run.sh runs the same tests on a real one.
-suite_unit_cuda() { "$build/test/unit_cuda"; }
+suite_unit_cuda() { "$build/test/unit_cuda" && "$build/test/unit_cuda_engine"; }
 
 suite_golden() {
   local program name
