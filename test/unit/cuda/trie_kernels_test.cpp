@@ -38,7 +38,8 @@ bool CpuFuses() {
 template <typename T>
 class Both {
  public:
-  Both(std::int64_t count, const CardStream &stream) : Both(std::vector<T>(Size(count)), stream) {}
+  // No useful numbers, which a kernel must overwrite.
+  Both(std::int64_t count, const CardStream &stream) : Both(Poison(count), stream) {}
   Both(const std::vector<T> &numbers, const CardStream &stream)
       : count_(numbers.size()), memory_(numbers.size() * sizeof(T) / sizeof(float) + 1) {
     std::copy(numbers.begin(), numbers.end(), cpu());
@@ -53,7 +54,12 @@ class Both {
   std::vector<T> of_card(const CardStream &stream) const { return card_.Download(stream); }
 
  private:
-  static std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
+  static std::vector<T> Poison(std::int64_t count) {
+    std::vector<T> numbers(static_cast<std::size_t>(count));
+    std::fill_n(reinterpret_cast<unsigned char *>(numbers.data()), numbers.size() * sizeof(T),
+                0xCB);
+    return numbers;
+  }
 
   std::size_t count_;
   AlignedFloats memory_;
