@@ -16,7 +16,7 @@ namespace trails {
 template <typename T>
 CardArray<T> OnCard(const std::vector<T> &from, const CardStream &stream) {
   CardArray<T> array(static_cast<std::int64_t>(from.size()));
-  array.Upload(from, stream);
+  if (!from.empty()) array.Upload(from, stream);
   stream.Synchronize();
   return array;
 }
