@@ -87,5 +87,13 @@ TEST(Average, MovesByTheShareThatIsNew) {
   EXPECT_EQ(average, value);
 }
 
+TEST(AdamW, AverageFollowsCloselyAtFirstAndThenOverTwoHundredSteps) {
+  EXPECT_EQ(AverageDecay(1), 0.0f);  // the average is the parameter itself
+  EXPECT_EQ(AverageDecay(2), 0.25f);
+  EXPECT_EQ(AverageDecay(26), 0.75f);
+  EXPECT_EQ(AverageDecay(1'789), 1'790.0f / 1'799.0f);
+  EXPECT_EQ(AverageDecay(100'000), 0.995f);
+}
+
 }  // namespace
 }  // namespace trails::kernels
