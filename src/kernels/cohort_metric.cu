@@ -187,18 +187,19 @@ std::int64_t TilesOf(std::int64_t rows) {
   return (rows + kRowsOfBlock - 1) / kRowsOfBlock;
 }
 
-std::int32_t MembersOfSort(std::int32_t members, std::int64_t rows) {
-  const std::int64_t most =
-      std::max<std::int64_t>(kSortedScores / std::max<std::int64_t>(rows, 1), 1);
-  return static_cast<std::int32_t>(std::min<std::int64_t>(members, most));
+// Members whose scores are sorted together where there is memory for all that is wanted.
+std::int32_t MembersWanted(std::int32_t members, std::int64_t rows) {
+  const std::int64_t wanted = std::max<std::int64_t>(kSortedScores / rows, 1);
+  return static_cast<std::int32_t>(std::min<std::int64_t>(members, wanted));
 }
 
 int KeyBits(std::int32_t members) {
   return kScoreBits + std::bit_width(static_cast<std::uint32_t>(members - 1));
 }
 
-// How the scratch of an auc is cut.
+// How the scratch of an auc is cut when `together` members are sorted at a time.
 struct SortScratch {
+  std::int32_t together;
   std::size_t counts, keys, sorted, sort, bytes;  // where each begins; all of it
   std::size_t sort_bytes;
 };
@@ -209,10 +210,10 @@ void CheckSort(cudaError_t error) {
               std::string("CUDA says: ") + cudaGetErrorString(error) + ".");
 }
 
-SortScratch CutScratch(std::int32_t members, std::int64_t rows) {
-  const std::int32_t together = MembersOfSort(members, rows);
+SortScratch CutScratch(std::int32_t members, std::int32_t together, std::int64_t rows) {
   const std::int64_t count = together * rows;
   SortScratch cut{};
+  cut.together = together;
   const unsigned long long *from = nullptr;
   unsigned long long *to = nullptr;
   CheckSort(cub::DeviceRadixSort::SortKeys(nullptr, cut.sort_bytes, from, to, count, 0,
@@ -228,21 +229,30 @@ SortScratch CutScratch(std::int32_t members, std::int64_t rows) {
   return cut;
 }
 
-void QueueAreas(const MetricTask &task, std::int32_t members, unsigned char *scratch,
-                double *values, CUstream_st *stream) {
-  SortScratch cut = CutScratch(members, task.rows);
+// The cut of as many members as there is room for, one at least.
+SortScratch CutOf(std::size_t bytes, std::int32_t members, std::int64_t rows) {
+  std::int32_t together = MembersWanted(members, rows);
+  SortScratch cut = CutScratch(members, together, rows);
+  while (cut.bytes > bytes && together > 1) {
+    together = (together + 1) / 2;
+    cut = CutScratch(members, together, rows);
+  }
+  return cut;
+}
+
+void QueueAreas(const MetricTask &task, std::int32_t members, SortScratch cut,
+                unsigned char *scratch, double *values, CUstream_st *stream) {
   auto *const counts = reinterpret_cast<RocCounts *>(scratch + cut.counts);
   auto *const keys = reinterpret_cast<unsigned long long *>(scratch + cut.keys);
   auto *const sorted = reinterpret_cast<unsigned long long *>(scratch + cut.sorted);
-  const std::int32_t together = MembersOfSort(members, task.rows);
   Launch(ClearKernel, BlocksFor(members), kThreads, stream, members, counts);
-  for (std::int32_t first = 0; first < members; first += together) {
-    const std::int32_t present = std::min(together, members - first);
+  for (std::int32_t first = 0; first < members; first += cut.together) {
+    const std::int32_t present = std::min(cut.together, members - first);
     const std::int64_t count = present * task.rows;
     Launch(KeysKernel, BlocksFor(count), kThreads, stream, task, first, count, keys, counts);
     CheckSort(cub::DeviceRadixSort::SortKeys(scratch + cut.sort, cut.sort_bytes,
                                              static_cast<const unsigned long long *>(keys), sorted,
-                                             count, 0, KeyBits(together), stream));
+                                             count, 0, KeyBits(cut.together), stream));
     Launch(CountKernel, static_cast<unsigned>(present * task.tiles), kThreads, stream, task, first,
            sorted, counts);
   }
@@ -253,7 +263,7 @@ void QueueAreas(const MetricTask &task, std::int32_t members, unsigned char *scr
 
 std::size_t CohortMetricScratch(Metric metric, std::int32_t members, std::int64_t rows) {
   if (rows == 0 || members == 0) return 0;
-  if (metric == Metric::kAuc) return CutScratch(members, rows).bytes;
+  if (metric == Metric::kAuc) return CutScratch(members, MembersWanted(members, rows), rows).bytes;
   return static_cast<std::size_t>(members * TilesOf(rows)) * sizeof(double);
 }
 
@@ -263,9 +273,6 @@ void CohortMetricCuda(Metric metric, std::int32_t members, std::int32_t outputs,
   if (members == 0) return;
   if (metric == Metric::kAuto || (metric == Metric::kAuc && outputs < 2)) {
     throw Error(ErrorKind::kInternal, "the metric to judge by was not resolved");
-  }
-  if (scratch_bytes < CohortMetricScratch(metric, members, labels.rows)) {
-    throw Error(ErrorKind::kInternal, "the scratch of a cohort's metric is too small");
   }
   if (labels.rows == 0 || (metric == Metric::kR2 && labels.constant)) {
     Launch(NoValueKernel, BlocksFor(members), kThreads, stream, members, values);
@@ -277,8 +284,15 @@ void CohortMetricCuda(Metric metric, std::int32_t members, std::int32_t outputs,
                            .predictions = predictions,
                            .labels = labels.labels,
                            .tiles = TilesOf(labels.rows)};
+  const SortScratch cut =
+      metric == Metric::kAuc ? CutOf(scratch_bytes, members, labels.rows) : SortScratch{};
+  const std::size_t needed =
+      metric == Metric::kAuc ? cut.bytes : CohortMetricScratch(metric, members, labels.rows);
+  if (scratch_bytes < needed) {
+    throw Error(ErrorKind::kInternal, "the scratch of a cohort's metric is too small");
+  }
   if (metric == Metric::kAuc) {
-    QueueAreas(task, members, static_cast<unsigned char *>(scratch), values, stream);
+    QueueAreas(task, members, cut, static_cast<unsigned char *>(scratch), values, stream);
     return;
   }
   auto *const sums = static_cast<double *>(scratch);

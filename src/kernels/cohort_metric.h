@@ -40,7 +40,8 @@ std::size_t CohortMetricScratch(Metric metric, std::int32_t members, std::int64_
 // defines it, which is the specification: NaN where a prediction is none, for an auc without both
 // classes, for an r2 of constant labels and without rows. predictions: probabilities, or numbers in
 // the target's unit. All in device memory (labels.labels too), queued on `stream`. auc and accuracy
-// exactly, others within 1e-12 relative. scratch: CohortMetricScratch bytes, aligned to 256.
+// exactly, others within 1e-12 relative. scratch: CohortMetricScratch bytes, aligned to 256; with
+// less an auc sorts fewer members at a time.
 // Throws Error(kDevice); Error(kInternal) for Metric::kAuto or too little scratch.
 // Cost: 12 bytes a prediction; for auc a radix sort of 8 bytes each, kSortedScores at a time.
 void CohortMetricCuda(Metric metric, std::int32_t members, std::int32_t outputs,

@@ -13,12 +13,13 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<double> OnCardOf(Metric metric, std::int32_t members, std::int32_t outputs,
                              const std::vector<float> &predictions,
-                             const std::vector<double> &labels, const CardStream &stream) {
+                             const std::vector<double> &labels, const CardStream &stream,
+                             std::size_t spared = 0) {
   CohortLabels described = DescribeLabels(labels);
   const auto labels_on_card = OnCard(labels, stream);
   const auto predictions_on_card = OnCard(predictions, stream);
   described.labels = labels_on_card.data();
-  const std::size_t bytes = CohortMetricScratch(metric, members, described.rows);
+  const std::size_t bytes = CohortMetricScratch(metric, members, described.rows) - spared;
   const auto scratch = Poisoned<unsigned char>(static_cast<std::int64_t>(bytes) + 1, stream);
   const auto values = Poisoned<double>(members, stream);
   CohortMetricCuda(metric, members, outputs, predictions_on_card.data(), described, scratch.data(),
@@ -89,6 +90,35 @@ TEST(CohortMetric, AreaWithoutBothClassesOrWithTiesOnly) {
   labels[5] = labels[17] = 1.0;
   Compare(Metric::kAuc, 2, labels, tied, 0, stream);
   EXPECT_EQ(OnCardOf(Metric::kAuc, 3, 2, tied, labels, stream)[0], 0.5);
+}
+
+TEST(CohortMetric, AreaIsTheSameWithRoomForFewerMembers) {
+  const CardStream stream;
+  RandomStream random(34);
+  std::vector<float> predictions;
+  for (int m = 0; m < 4; ++m) {
+    const std::vector<float> more = Predictions(2'000, 2, &random);
+    predictions.insert(predictions.end(), more.begin(), more.end());
+  }
+  std::vector<double> labels(2'000);
+  for (double &label : labels) label = static_cast<double>(random.Below(2));
+  const std::vector<double> expected = OnCardOf(Metric::kAuc, 12, 2, predictions, labels, stream);
+  // Of twelve members six, then three, fit.
+  for (const std::size_t spared : {std::size_t{1}, std::size_t{8 * 2 * 2'000 * 7}}) {
+    ExpectSameBits(OnCardOf(Metric::kAuc, 12, 2, predictions, labels, stream, spared), expected,
+                   "area");
+  }
+  const std::size_t all = CohortMetricScratch(Metric::kAuc, 12, 2'000);
+  EXPECT_THROW(OnCardOf(Metric::kAuc, 12, 2, predictions, labels, stream, all - 8 * 2'000), Error);
+}
+
+TEST(CohortMetric, OfManyBlocksIsJudges) {
+  const CardStream stream;
+  RandomStream random(35);
+  std::vector<double> labels(1'100'000);
+  for (double &label : labels) label = static_cast<double>(random.Below(2));
+  const std::vector<float> predictions = Predictions(std::ssize(labels), 2, &random);
+  Compare(Metric::kLogLoss, 2, labels, predictions, 1e-12, stream);
 }
 
 TEST(CohortMetric, OfNumbersIsJudges) {

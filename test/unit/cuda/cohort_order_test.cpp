@@ -46,5 +46,22 @@ TEST(CohortOrder, IsTheOrderOfEachMembersOwnTrainer) {
   }
 }
 
+// More tiles before the last ones than a block has threads.
+TEST(CohortOrder, OfAMillionRowsIsTheTrainers) {
+  const CardStream stream;
+  std::vector<std::int32_t> rows(1'100'000);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int32_t>(i);
+  const CohortOrderShape shape = {1, 1'100'000, 2'048};
+  ASSERT_GT(shape.tiles(), 256);
+  const auto rows_on_card = OnCard(rows, stream);
+  const auto seed = OnCard(std::vector<std::uint64_t>{42}, stream);
+  const CardArray<std::int32_t> counts(shape.scratch());
+  const auto order = Poisoned<std::int32_t>(shape.epoch_rows(), stream);
+  CohortOrderCuda(shape, rows_on_card.data(), seed.data(), 0, counts.data(), order.data(),
+                  stream.get());
+  BatchOrder expected(rows, shape.batch, 42);
+  ExpectSameBits(order.Download(stream), Epoch(&expected), "row");
+}
+
 }  // namespace
 }  // namespace trails::kernels
