@@ -1,6 +1,7 @@
 // What a cohort takes of a card's memory, on an emulated card whose memory can be counted.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,8 +21,8 @@ class CohortMemory : public testing::Test {
   ~CohortMemory() override { emulation::SetMemory(kMemory); }
 
   void Start() {
-    table_.emplace(data_, plan_);
-    trainer_.emplace(data_, plan_, *table_, Precision::kTf32, DataSheetRates(Precision::kTf32));
+    trainer_.emplace(data_, plan_, std::make_shared<CardTable>(data_, plan_),
+                     CohortTrainerOptions{});
     for (const HiddenWidths &widths : {HiddenWidths{13}, {24, 9}, {8}}) {
       TrainerOptions options;
       options.widths = widths;
@@ -35,7 +36,6 @@ class CohortMemory : public testing::Test {
   const kernels::FieldPlan plan_ = data_.fields.Plan();
   const test::ControlledRun run_;
   const Interrupt interrupt_{run_.control};
-  std::optional<CardTable> table_;
   std::optional<CohortTrainer> trainer_;
   std::vector<std::int32_t> members_;
 };
@@ -50,7 +50,6 @@ TEST_F(CohortMemory, IsGivenBack) {
   for (const std::int32_t member : members_) trainer_->Drop(member);
   EXPECT_LT(emulation::LiveBytes(), training / 2);
   trainer_.reset();
-  table_.reset();
   EXPECT_EQ(emulation::LiveBytes(), before_);
 }
 
@@ -99,7 +98,6 @@ TEST_F(CohortMemory, AnyFailureOfTheCardIsAnErrorAndLeavesNothing) {
     }
     emulation::FailAfter(0, static_cast<cudaError_t>(0));
     trainer_.reset();
-    table_.reset();
     members_.clear();
     EXPECT_EQ(emulation::LiveBytes(), before_) << "call " << call;
   }

@@ -11,6 +11,7 @@
 
 #include "core/cohort/folded_layer.h"
 #include "core/cohort/initial_weights.h"
+#include "core/data/parallel_for.h"
 #include "core/refinement/batch_order.h"
 #include "kernels/cohort_metric.h"
 #include "trails/error.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr double kBurstSeconds = 0.004;          // two of them are ahead of the host at most
 constexpr std::int64_t kLongestBurst = 512;      // mini-batches
+constexpr std::int32_t kDrawnByAThread = 4;      // networks, before they go to the card
 constexpr std::int64_t kJudgeBytes = 256 << 20;  // of predictions at a time, and of their sorts
 
 std::int32_t BatchOf(const Dataset &data) {
@@ -30,12 +32,13 @@ std::int32_t BatchOf(const Dataset &data) {
 }  // namespace
 
 CohortTrainer::CohortTrainer(const Dataset &data, const kernels::FieldPlan &plan,
-                             const CardTable &table, Precision precision, const CardRates &rates)
+                             std::shared_ptr<const CardTable> table,
+                             const CohortTrainerOptions &options)
     : data_(data),
       plan_(plan),
-      table_(table),
-      rates_(rates),
-      shared_{data, table, products_, precision} {}
+      table_(std::move(table)),
+      options_(options),
+      shared_{data, *table_, products_, options.precision} {}
 
 const CohortTrainer::Member &CohortTrainer::At(std::int32_t member) const {
   const auto at = static_cast<std::size_t>(member);
@@ -116,7 +119,7 @@ std::vector<CohortTrainer::GroupPlan> CohortTrainer::PlanGroups(
   for (const auto &[key, company] : companies) {
     std::vector<HiddenWidths> widths;
     for (const std::int32_t member : company) widths.push_back(At(member).options.widths);
-    const CohortLayout layout = LayOut(widths, shape, rates_);
+    const CohortLayout layout = LayOut(widths, shape, options_.rates);
     double of_company = 0;
     for (const HiddenWidths &one : widths) of_company += WorkOnCard(shape, one).multiply_adds;
     products += of_company;
@@ -179,31 +182,48 @@ void CohortTrainer::DissolveAll() {
   laid_out_.clear();
 }
 
+std::vector<float> CohortTrainer::DrawValues(const Member &member) const {
+  const NetworkSections &sections = member.state.sections;
+  std::vector<float> values(static_cast<std::size_t>(sections.count));
+  std::vector<InitialLayer> layers;
+  for (std::size_t l = 0; l < sections.weights.size(); ++l) {
+    const bool hidden = l < sections.hidden();
+    const Section &weight = sections.weights[l];
+    layers.push_back(
+        {.inputs = weight.columns,
+         .outputs = weight.rows,
+         .weight = values.data() + weight.offset,
+         .gamma = hidden ? values.data() + sections.gammas[l].offset : nullptr,
+         .beta = values.data() + (hidden ? sections.betas[l].offset : sections.bias.offset)});
+  }
+  DrawInitialWeights(plan_, member.options, values.data() + sections.table.offset, layers);
+  return values;
+}
+
+// A batch at a time, so that the host holds no more than a few networks.
 void CohortTrainer::DrawNew(const std::vector<std::int32_t> &members, const Interrupt &interrupt) {
+  std::vector<Member *> fresh;
   for (const std::int32_t number : members) {
     Member &member = At(number);
-    if (member.storage || member.group != nullptr) continue;
-    interrupt.Check();
-    const NetworkSections &sections = member.state.sections;
-    std::vector<float> values(static_cast<std::size_t>(sections.count));
-    std::vector<InitialLayer> layers;
-    for (std::size_t l = 0; l < sections.weights.size(); ++l) {
-      const bool hidden = l < sections.hidden();
-      const Section &weight = sections.weights[l];
-      layers.push_back(
-          {.inputs = weight.columns,
-           .outputs = weight.rows,
-           .weight = values.data() + weight.offset,
-           .gamma = hidden ? values.data() + sections.gammas[l].offset : nullptr,
-           .beta = values.data() + (hidden ? sections.betas[l].offset : sections.bias.offset)});
+    if (!member.storage && member.group == nullptr) fresh.push_back(&member);
+  }
+  const auto batch = static_cast<std::size_t>(kDrawnByAThread * std::max(options_.threads, 1));
+  for (std::size_t first = 0; first < fresh.size(); first += batch) {
+    std::vector<std::vector<float>> values(std::min(batch, fresh.size() - first));
+    ParallelFor(std::ssize(values), options_.threads, {}, [&](std::int64_t i) {
+      interrupt.Check();
+      const auto at = static_cast<std::size_t>(i);
+      values[at] = DrawValues(*fresh[first + at]);
+    });
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      Member &member = *fresh[first + i];
+      auto storage = std::make_shared<CardArray<float>>(member.state.numbers());
+      storage->Clear(stream_);
+      storage->Upload(values[i], stream_);
+      member.numbers = storage->data();
+      member.storage = std::move(storage);
     }
-    DrawInitialWeights(plan_, member.options, values.data() + sections.table.offset, layers);
-    auto storage = std::make_shared<CardArray<float>>(member.state.numbers());
-    storage->Clear(stream_);
-    storage->Upload(values, stream_);
     stream_.Synchronize();
-    member.numbers = storage->data();
-    member.storage = std::move(storage);
   }
 }
 
@@ -291,7 +311,7 @@ void CohortTrainer::RunSteps(std::int64_t steps, const Interrupt &interrupt) {
 
 void CohortTrainer::JudgeGroup(CohortGroup *group, const std::vector<std::int32_t> &positions,
                                const Interrupt &interrupt, double *values) {
-  const std::int64_t rows = table_.valid_labels().rows;
+  const std::int64_t rows = table_->valid_labels().rows;
   const std::int32_t outputs = data_.target.outputs();
   const auto bytes_of = [&](std::int64_t count) {
     return count * rows * outputs * static_cast<std::int64_t>(sizeof(float)) +
@@ -313,9 +333,9 @@ void CohortTrainer::JudgeGroup(CohortGroup *group, const std::vector<std::int32_
       ++end;
     }
     const auto count = static_cast<std::int32_t>(end - from);
-    group->Predict(first, count, table_.valid_rows(), rows, predictions.data(), interrupt);
+    group->Predict(first, count, table_->valid_rows(), rows, predictions.data(), interrupt);
     kernels::CohortMetricCuda(data_.metric, count, outputs, predictions.data(),
-                              table_.valid_labels(), scratch.data(), scratch.bytes(),
+                              table_->valid_labels(), scratch.data(), scratch.bytes(),
                               on_card.data(), group->stream().get());
     const std::vector<double> found = on_card.Download(count, group->stream());
     std::copy(found.begin(), found.end(), values + from);

@@ -24,14 +24,20 @@
 
 namespace trails {
 
-// The thread that made it makes all calls, within a CardSession. Equal calls give equal bits on one
-// card; against CpuCohort sums are taken in another order (and products in another precision).
+struct CohortTrainerOptions {
+  Precision precision = Precision::kTf32;              // of products in training
+  CardRates rates = DataSheetRates(Precision::kTf32);  // by which widths are classed
+  std::int32_t threads = 1;  // that draw the weights of new members, the caller's included
+};
+
+// One thread at a time makes calls, within a CardSession. Equal calls give equal bits on one card;
+// against CpuCohort sums are taken in another order (and products in another precision).
 class CohortTrainer final : public Cohort {
  public:
-  // data, plan (of data.fields) and table (of data) must outlive the cohort. rates: by which widths
-  // are classed. Throws Error(kOutOfMemory), Error(kDevice).
-  CohortTrainer(const Dataset &data, const kernels::FieldPlan &plan, const CardTable &table,
-                Precision precision, const CardRates &rates);
+  // data and plan (of data.fields) must outlive the cohort; table: of data, finished. Throws
+  // Error(kOutOfMemory), Error(kDevice).
+  CohortTrainer(const Dataset &data, const kernels::FieldPlan &plan,
+                std::shared_ptr<const CardTable> table, const CohortTrainerOptions &options);
   ~CohortTrainer() override = default;
 
   // Costs nothing: weights are drawn when they are first needed. Throws Error(kInvalidArgument)
@@ -88,6 +94,7 @@ class CohortTrainer final : public Cohort {
   void CheckMemory(const std::vector<GroupPlan> &plans, std::size_t members) const;
   void DissolveAll();
   void DrawNew(const std::vector<std::int32_t> &members, const Interrupt &interrupt);
+  std::vector<float> DrawValues(const Member &member) const;
   std::unique_ptr<CohortGroup> MakeGroup(const GroupPlan &plan);
   void RunSteps(std::int64_t steps, const Interrupt &interrupt);
 
@@ -100,8 +107,8 @@ class CohortTrainer final : public Cohort {
 
   const Dataset &data_;
   const kernels::FieldPlan &plan_;
-  const CardTable &table_;
-  const CardRates rates_;
+  const std::shared_ptr<const CardTable> table_;
+  const CohortTrainerOptions options_;
   BatchedProducts products_;
   const CohortShared shared_;
   CardStream stream_;  // of what belongs to no group

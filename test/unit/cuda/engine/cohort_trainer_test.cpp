@@ -58,11 +58,13 @@ struct Trial {
   explicit Trial(Task task, Encoding encoding = Encoding::kPiecewiseLinear)
       : data(test::GenerateDataset({.rows = 500, .task = task}, encoding)),
         plan(data.fields.Plan()),
-        table(data, plan),
+        table(std::make_shared<CardTable>(data, plan)),
         members(FiveMembers(task)) {}
 
   std::unique_ptr<CohortTrainer> Trainer(Precision precision = Precision::kFp32) const {
-    return std::make_unique<CohortTrainer>(data, plan, table, precision, DataSheetRates(precision));
+    return std::make_unique<CohortTrainer>(
+        data, plan, table,
+        CohortTrainerOptions{precision, DataSheetRates(precision), /*threads=*/2});
   }
   std::vector<std::int32_t> EnterAll(Cohort *cohort) const {
     std::vector<std::int32_t> numbers;
@@ -76,7 +78,7 @@ struct Trial {
   const EngineThreadScope scope;
   const Dataset data;
   const kernels::FieldPlan plan;
-  const CardTable table;
+  const std::shared_ptr<const CardTable> table;
   const std::vector<TrainerOptions> members;
   const test::ControlledRun run;
   const Interrupt interrupt{run.control};
