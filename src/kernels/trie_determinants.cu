@@ -39,24 +39,20 @@ __device__ __forceinline__ const std::uint16_t *CountsOf(const TrieLeaves &leave
 }
 
 // Writes K into matrix [rows][kStride], of which a batch of rows is used. All lanes of a warp.
-// Returns whether two samples never disagree, so that K is singular.
 template <typename T, int kStride>
-__device__ __forceinline__ bool Assemble(const std::uint16_t *counts, Pairs pairs, int batch,
+__device__ __forceinline__ void Assemble(const std::uint16_t *counts, Pairs pairs, int batch,
                                          int units, T (*matrix)[kStride]) {
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
-  bool equal = false;
   for (int b = lane; b < batch; b += kLanes) {
     matrix[b][b] = static_cast<T>(units);
     for (int row = 1; row <= pairs.rows; ++row) {
       const int other = b + row < batch ? b + row : b + row - batch;
       const int count = counts[(row - 1) * pairs.columns + b];
-      equal = equal || count == 0;
       matrix[b][other] = static_cast<T>(units - count);
       matrix[other][b] = static_cast<T>(units - count);
     }
   }
   __syncwarp();
-  return __any_sync(kWarp, equal ? 1 : 0) != 0;
 }
 
 // A warp for each matrix of up to 32 samples: lane i has row i, and pivot i once it is known. What
@@ -163,8 +159,8 @@ __global__ void __launch_bounds__(kLanes)
     if (!each && !isnan(of.scores[candidate])) continue;
     __syncwarp();  // before the matrix is written anew
     const int units = UnitsOf(leaves, of.hidden, candidate);
-    const bool equal = Assemble(CountsOf(leaves, of, pairs, leaf), pairs, of.batch, units, matrix);
-    const double score = equal ? INFINITY : Eliminate(matrix, static_cast<double>(units), of.batch);
+    Assemble(CountsOf(leaves, of, pairs, leaf), pairs, of.batch, units, matrix);
+    const double score = Eliminate(matrix, static_cast<double>(units), of.batch);
     __syncwarp();  // all lanes have asked for the score
     if (threadIdx.x == 0) of.scores[candidate] = score;
   }

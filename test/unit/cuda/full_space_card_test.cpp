@@ -114,12 +114,14 @@ TEST(FullSpaceCard, GivesWhatIsAskedForAlone) {
 }
 
 TEST(FullSpaceCard, GivesTheSameBitsInTilesOfAnySize) {
-  const SearchSpace space{"three", {16, 21, 64}, 1, 4};
   const ScoringBatch batch = RandomBatch(32, 20);
-  const SpaceScores whole = OnCard(space, kForward, batch);
-  EXPECT_EQ(whole.scores, OnCard(space, kForward, batch).scores);
-  EXPECT_EQ(whole.scores, OnCard(space, kForward, batch, kOnePrefix).scores);
-  EXPECT_EQ(whole.scores, OnCard(space, kForward, batch, {.bytes = 400'000}).scores);
+  for (const SearchSpace &space :
+       {SearchSpace{"all", {16, 21, 40}, 1, 3}, {"deep", {5, 21}, 3, 4}}) {
+    const SpaceScores whole = OnCard(space, kForward, batch);
+    EXPECT_EQ(whole.scores, OnCard(space, kForward, batch).scores);
+    EXPECT_EQ(whole.scores, OnCard(space, kForward, batch, kOnePrefix).scores);
+    EXPECT_EQ(whole.scores, OnCard(space, kForward, batch, {.bytes = 200'000}).scores);
+  }
 }
 
 // What is done when the time is up before the start is one tile of each pass; progress counts it.
