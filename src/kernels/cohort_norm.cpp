@@ -52,7 +52,7 @@ void Average(const MemberLayer &of, const CohortNorm &norm, const CohortStep &st
 }  // namespace
 
 void CohortNormForwardCpu(const CohortShape &shape, const CohortLayer &layer,
-                          const CohortNorm &norm, const CohortStep *step, float *z, float *h,
+                          const CohortNorm &norm, const CohortStep *step, const float *z, float *h,
                           const CohortMoments &moments) {
   const BatchPieces whole = {shape.batch, shape.batch};
   for (std::int64_t m = 0; m < shape.members; ++m) {
@@ -67,30 +67,26 @@ void CohortNormForwardCpu(const CohortShape &shape, const CohortLayer &layer,
     BatchNormCombineCpu(batch_moments.data(), whole, of.width, state);
     BatchNormReluForwardCpu(xhat.data(), out.data(), 0, shape.batch, of.width, state,
                             layer.dropout[m], layer.dropout_seeds[m]);
-    of.PutRows(xhat, z);
     of.PutRows(out, h);
     Average(of, norm, *step, moments);
   }
 }
 
 void CohortNormBackwardCpu(const CohortShape &shape, const CohortLayer &layer,
-                           const CohortNorm &norm, const float *xhat, float *dh,
-                           float *gamma_gradient, float *beta_gradient) {
+                           const CohortNorm &norm, const float *z, float *dh, float *gamma_gradient,
+                           float *beta_gradient) {
   for (std::int64_t m = 0; m < shape.members; ++m) {
     const MemberLayer of = {m, layer.widths[m], layer.padded, shape.batch};
-    // Again the forward pass, of what is normalised already, for the units that were active.
-    std::vector<float> none(static_cast<std::size_t>(of.width), 0.0f), one(none.size(), 1.0f);
-    const BatchNormState normalised = {of.Units(norm.gamma), of.Units(norm.beta), none.data(),
-                                       one.data()};
-    std::vector<float> x = of.Rows(xhat), h(x.size()), gradient = of.Rows(dh);
-    BatchNormReluForwardCpu(x.data(), h.data(), 0, shape.batch, of.width, normalised,
-                            layer.dropout[m], layer.dropout_seeds[m]);
+    const BatchNormState state = {of.Units(norm.gamma), of.Units(norm.beta), of.Units(norm.mean),
+                                  of.Units(norm.inv)};
+    // The forward pass again, for what it left in place.
+    std::vector<float> x = of.Rows(z), h(x.size()), gradient = of.Rows(dh);
+    BatchNormReluForwardCpu(x.data(), h.data(), 0, shape.batch, of.width, state, layer.dropout[m],
+                            layer.dropout_seeds[m]);
     std::vector<float> sums(static_cast<std::size_t>(2 * of.width));
     BatchNormReluBackwardSumsCpu(gradient.data(), x.data(), h.data(), shape.batch, of.width,
                                  layer.dropout[m], sums.data());
     const float *const beta_sums = sums.data() + of.width;
-    const BatchNormState state = {of.Units(norm.gamma), of.Units(norm.beta), of.Units(norm.mean),
-                                  of.Units(norm.inv)};
     BatchNormBackwardCpu(gradient.data(), x.data(), shape.batch, of.width, shape.batch, state,
                          sums.data(), beta_sums);
     of.PutRows(gradient, dh);

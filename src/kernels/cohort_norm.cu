@@ -121,7 +121,7 @@ __device__ __forceinline__ float InvOf(float squares, float batch) {
 
 template <int kRowsOfThread>
 __global__ void __launch_bounds__(kThreads)
-    NormForwardKernel(NormTask task, const CohortStep *step, float *z, float *h,
+    NormForwardKernel(NormTask task, const CohortStep *step, const float *z, float *h,
                       CohortMoments moments) {
   __shared__ float4 sums[kWarps][2], squares[kWarps][2];
   const Place place = PlaceOf(task);
@@ -158,7 +158,6 @@ __global__ void __launch_bounds__(kThreads)
     if (row >= task.shape.batch) break;
     const float4 xhat = x[k] * inv;
     const float4 y = gamma * xhat + beta;
-    *reinterpret_cast<float4 *>(z + place.at + k * stride) = xhat;
     *reinterpret_cast<float4 *>(h + place.at + k * stride) = make_float4(
         Activate(dropout, y.x, row, place.j), Activate(dropout, y.y, row, place.j + 1),
         Activate(dropout, y.z, row, place.j + 2), Activate(dropout, y.w, row, place.j + 3));
@@ -173,26 +172,29 @@ __device__ __forceinline__ float Pass(const Dropout &dropout, float y, float gra
 
 template <int kRowsOfThread>
 __global__ void __launch_bounds__(kThreads)
-    NormBackwardKernel(NormTask task, const float *xhat, float *dh, float *gamma_gradient,
+    NormBackwardKernel(NormTask task, const float *z, float *dh, float *gamma_gradient,
                        float *beta_gradient) {
   __shared__ float4 gamma_sums[kWarps][2], beta_sums[kWarps][2];
   const Place place = PlaceOf(task);
   const std::int64_t stride = std::int64_t{kRowThreads} * task.layer.padded;
   const float4 gamma = *reinterpret_cast<const float4 *>(task.norm.gamma + place.unit);
   const float4 beta = *reinterpret_cast<const float4 *>(task.norm.beta + place.unit);
+  const float4 mean = *reinterpret_cast<const float4 *>(task.norm.mean + place.unit);
+  const float4 inv = *reinterpret_cast<const float4 *>(task.norm.inv + place.unit);
   const Dropout dropout = DropoutOf(task.layer, place.member);
   float4 x[kRowsOfThread], g[kRowsOfThread];
 #pragma unroll
   for (int k = 0; k < kRowsOfThread; ++k) {
     const bool there = place.row + k * kRowThreads < task.shape.batch;
     const std::int64_t at = place.at + k * stride;
-    x[k] = there ? *reinterpret_cast<const float4 *>(xhat + at) : Splat(0.0f);
+    x[k] = there ? *reinterpret_cast<const float4 *>(z + at) : Splat(0.0f);
     g[k] = there ? *reinterpret_cast<const float4 *>(dh + at) : Splat(0.0f);
   }
   float4 gamma_sum = Splat(0.0f), beta_sum = Splat(0.0f);
 #pragma unroll
   for (int k = 0; k < kRowsOfThread; ++k) {
     const int row = place.row + k * kRowThreads;
+    x[k] = (x[k] - mean) * inv;  // the forward pass's, to the bit
     const float4 y = gamma * x[k] + beta;
     g[k] = make_float4(
         Pass(dropout, y.x, g[k].x, row, place.j), Pass(dropout, y.y, g[k].y, row, place.j + 1),
@@ -206,13 +208,13 @@ __global__ void __launch_bounds__(kThreads)
     *reinterpret_cast<float4 *>(gamma_gradient + place.unit) = gamma_sum;
     *reinterpret_cast<float4 *>(beta_gradient + place.unit) = beta_sum;
   }
-  const float4 factor = gamma * *reinterpret_cast<const float4 *>(task.norm.inv + place.unit);
+  const float4 factor = gamma * inv;
   const float4 share = Splat(1.0f / static_cast<float>(task.shape.batch));
 #pragma unroll
   for (int k = 0; k < kRowsOfThread; ++k) {
     if (place.row + k * kRowThreads >= task.shape.batch) break;
-    const float4 mean = share * (beta_sum + x[k] * gamma_sum);
-    *reinterpret_cast<float4 *>(dh + place.at + k * stride) = factor * (g[k] - mean);
+    const float4 common = share * (beta_sum + x[k] * gamma_sum);
+    *reinterpret_cast<float4 *>(dh + place.at + k * stride) = factor * (g[k] - common);
   }
 }
 
@@ -238,7 +240,7 @@ void StartFor(std::int32_t batch, const Start &start) {
 }  // namespace
 
 void CohortNormForwardCuda(const CohortShape &shape, const CohortLayer &layer,
-                           const CohortNorm &norm, const CohortStep *step, float *z, float *h,
+                           const CohortNorm &norm, const CohortStep *step, const float *z, float *h,
                            const CohortMoments &moments, CUstream_st *stream) {
   const NormTask task = TaskOf(shape, layer, norm);
   const auto blocks = static_cast<unsigned>(std::int64_t{shape.members} * task.strips);
@@ -249,13 +251,13 @@ void CohortNormForwardCuda(const CohortShape &shape, const CohortLayer &layer,
 }
 
 void CohortNormBackwardCuda(const CohortShape &shape, const CohortLayer &layer,
-                            const CohortNorm &norm, const float *xhat, float *dh,
+                            const CohortNorm &norm, const float *z, float *dh,
                             float *gamma_gradient, float *beta_gradient, CUstream_st *stream) {
   const NormTask task = TaskOf(shape, layer, norm);
   const auto blocks = static_cast<unsigned>(std::int64_t{shape.members} * task.strips);
   if (blocks == 0) return;
   StartFor<1>(shape.batch, [&](auto rows) {
-    Launch(NormBackwardKernel<rows.value>, blocks, kThreads, stream, task, xhat, dh, gamma_gradient,
+    Launch(NormBackwardKernel<rows.value>, blocks, kThreads, stream, task, z, dh, gamma_gradient,
            beta_gradient);
   });
 }

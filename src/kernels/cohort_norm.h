@@ -30,29 +30,31 @@ struct CohortMoments {
   float *average_var = nullptr;
 };
 
-// z [members, batch, padded] (without a bias) becomes xhat in place; h, of the same shape, is
-// overwritten by max(gamma xhat + beta, 0) after dropout; mean and inv by the mini-batch's; moments
-// follow them by step->follow. Padding: zeros become zeros. 2 <= shape.batch <= kMostBatchRows.
-// The kernel sums over a tree, the twin row after row: mean within 4e-6 relative, inv, xhat and h
-// within 1e-4 for units whose mean is up to 50 deviations; the dropped units are the same.
-// Cost: 12 bytes a number.
+// z [members, batch, padded] is what the layer's product gave, without a bias. h, of the same
+// shape, is overwritten by max(gamma xhat + beta, 0) after dropout; mean and inv by the
+// mini-batch's; moments follow them by step->follow. Different from BatchNormReluForwardCpu, xhat
+// is not kept: to compute it again from z is cheaper than to write it. Padding: zeros become zeros.
+// 2 <= shape.batch <= kMostBatchRows, else Error(kInternal).
+// The kernel sums over a tree, the twin row after row: mean within 4e-6 relative, inv and h within
+// 1e-4 for units whose mean is up to 50 deviations; the dropped units are the same.
+// Cost: 8 bytes a number.
 void CohortNormForwardCpu(const CohortShape &shape, const CohortLayer &layer,
-                          const CohortNorm &norm, const CohortStep *step, float *z, float *h,
+                          const CohortNorm &norm, const CohortStep *step, const float *z, float *h,
                           const CohortMoments &moments);
 void CohortNormForwardCuda(const CohortShape &shape, const CohortLayer &layer,
-                           const CohortNorm &norm, const CohortStep *step, float *z, float *h,
+                           const CohortNorm &norm, const CohortStep *step, const float *z, float *h,
                            const CohortMoments &moments, CUstream_st *stream);
 
 // dh [members, batch, padded], the gradient of h, becomes that of z in place; gamma_gradient and
-// beta_gradient [members, padded] are overwritten. xhat and norm are the forward pass's; which
-// units were active is computed again from them and from the dropout's hash, exactly, which is
-// cheaper than to read h. Tolerance: that of xhat times the sizes of a sum's terms.
+// beta_gradient [members, padded] are overwritten. z and norm are the forward pass's; xhat and
+// which units were active are computed again from them and from the dropout's hash, to the bit.
+// Tolerance: that of h times the sizes of a sum's terms.
 // Cost: 12 bytes a number.
 void CohortNormBackwardCpu(const CohortShape &shape, const CohortLayer &layer,
-                           const CohortNorm &norm, const float *xhat, float *dh,
-                           float *gamma_gradient, float *beta_gradient);
+                           const CohortNorm &norm, const float *z, float *dh, float *gamma_gradient,
+                           float *beta_gradient);
 void CohortNormBackwardCuda(const CohortShape &shape, const CohortLayer &layer,
-                            const CohortNorm &norm, const float *xhat, float *dh,
+                            const CohortNorm &norm, const float *z, float *dh,
                             float *gamma_gradient, float *beta_gradient, CUstream_st *stream);
 
 }  // namespace trails::kernels
