@@ -55,6 +55,7 @@ struct Batch {
     const auto bend_on_card = OnCard(bend, stream), bias_on_card = OnCard(bias, stream);
     const CardArray<double> scratch(std::max<std::int64_t>(CohortLossScratch(shape, outputs), 1));
     Losses losses(3);
+    std::vector<float> first_gradient, first_bias_gradient;  // of the first round
     const LossesOnCard losses_on_card(3, stream);
     for (int round = 0; round < 2; ++round) {
       std::vector<float> gradient = logits, bias_gradient(bias.size());
@@ -80,6 +81,14 @@ struct Batch {
         ExpectNear(bias_gradient_on_card.Download(stream), bias_gradient, 1e-6, 1e-5,
                    "gradient of the bias");
         ExpectNear(losses_on_card.last.Download(stream), losses.last, 0, 1e-6, "loss");
+        if (round == 0) {
+          first_gradient = gradient_on_card.Download(stream);
+          first_bias_gradient = bias_gradient_on_card.Download(stream);
+        } else {
+          ExpectSameBits(gradient_on_card.Download(stream), first_gradient, "gradient again");
+          ExpectSameBits(bias_gradient_on_card.Download(stream), first_bias_gradient,
+                         "gradient of the bias again");
+        }
       }
       ExpectNear(losses_on_card.sum.Download(stream), losses.sum, 0, 1e-6, "sum of losses");
       EXPECT_EQ(losses_on_card.steps.Download(stream), losses.steps);

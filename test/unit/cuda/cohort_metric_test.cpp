@@ -119,6 +119,8 @@ TEST(CohortMetric, OfManyBlocksIsJudges) {
   for (double &label : labels) label = static_cast<double>(random.Below(2));
   const std::vector<float> predictions = Predictions(std::ssize(labels), 2, &random);
   Compare(Metric::kLogLoss, 2, labels, predictions, 1e-12, stream);
+  ExpectSameBits(OnCardOf(Metric::kLogLoss, 3, 2, predictions, labels, stream),
+                 OnCardOf(Metric::kLogLoss, 3, 2, predictions, labels, stream), "log loss again");
 }
 
 TEST(CohortMetric, OfNumbersIsJudges) {
