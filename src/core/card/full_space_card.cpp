@@ -86,7 +86,7 @@ class FullSpaceRunCard {
     }
     if (passes.empty()) return CountScored(SpaceSize(space_));
     const CardStream stream;
-    const BankCard card(bank_, space_, stream);
+    const BankCard card(bank_, space_, stream, cancel_);
     // One after the other, so that the memory of one is there at a time.
     for (const PassMaker &make : passes) {
       cancel_.Check();

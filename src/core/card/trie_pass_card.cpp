@@ -25,13 +25,16 @@ std::int64_t OutputsOfLayer(const SearchSpace &space, std::int32_t layer,
   return prefixes * TrieIndex(space).below(3, layer);
 }
 
-BankCard::BankCard(const WeightBank &bank, const SearchSpace &space, const CardStream &stream)
+BankCard::BankCard(const WeightBank &bank, const SearchSpace &space, const CardStream &stream,
+                   const Interrupt &interrupt)
     : bank_(bank), space_(space), stream_(stream) {
   for (std::int32_t layer = 1; layer <= space.max_layers; ++layer) {
+    interrupt.Check();
     const auto rows = static_cast<std::size_t>(bank.padded_rows(layer));
     const auto columns = static_cast<std::size_t>(bank.padded_columns(layer));
     panels_.push_back(OnCard(std::span(bank.forward_panel(layer), rows * columns), stream));
     biases_.push_back(OnCard(std::span(bank.bias(layer), rows), stream));
+    stream.Synchronize();
   }
   const UnitGrid &grid = bank.grid();
   width_blocks_ = OnCard(std::span(grid.blocks()), stream);

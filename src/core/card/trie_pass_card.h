@@ -30,8 +30,9 @@ std::int64_t OutputsOfLayer(const SearchSpace &space, std::int32_t layer,
 class BankCard {
  public:
   // Waits until all is there. The bank, the space and the stream outlive this. Throws
-  // Error(kOutOfMemory).
-  BankCard(const WeightBank &bank, const SearchSpace &space, const CardStream &stream);
+  // Error(kOutOfMemory), and what interrupt throws, looked at before each layer.
+  BankCard(const WeightBank &bank, const SearchSpace &space, const CardStream &stream,
+           const Interrupt &interrupt);
 
   // A layer's products for `inputs` of its inputs, or of `prefixes` on the card when there are any.
   kernels::TrieLayer Layer(std::int32_t layer, const std::int32_t *prefixes,
