@@ -46,8 +46,8 @@ __device__ __forceinline__ SoftmaxOf ExponentialsOfFew(float (&row)[kFewOutputs]
   return of;
 }
 
-// The same by the 32 lanes of a warp, all of them: at(c) is number c of the row. What is a number
-// nowhere leaves a sum that is none.
+// The same by the 32 lanes of a warp, all of them: at(c) is number c of the row, which stays as it
+// is. What is no number makes the sum none.
 template <typename Row>
 __device__ __forceinline__ SoftmaxOf ExponentialsOfMany(const Row &at, std::int32_t outputs) {
   const auto lane = static_cast<std::int32_t>(threadIdx.x % 32);

@@ -78,7 +78,7 @@ struct Batch {
                      scratch.data(), losses_on_card.Pointers(), stream.get());
       if (finite) {
         ExpectNear(gradient_on_card.Download(stream), gradient, absolute, relative, "gradient");
-        ExpectNear(bias_gradient_on_card.Download(stream), bias_gradient, 1e-6, 1e-5,
+        ExpectNear(bias_gradient_on_card.Download(stream), bias_gradient, 2e-6, 1e-5,
                    "gradient of the bias");
         ExpectNear(losses_on_card.last.Download(stream), losses.last, 0, 1e-6, "loss");
         if (round == 0) {
@@ -114,7 +114,7 @@ TEST(CohortLoss, OfClassesIsTheCpus) {
   for (const std::int32_t outputs : {2, 3, 8, 9, 40, 1'000}) {
     for (const std::int32_t batch : {2, 77, 300}) {
       Batch of(batch, outputs, 21);
-      of.Compare(false, 1e-9, 5e-7, stream);
+      of.Compare(false, 6e-7 / batch, 0, stream);
       EXPECT_EQ(of.diverged, std::vector<std::int32_t>(3, 0));
       EXPECT_EQ(of.steps, std::vector<std::int64_t>(3, 2));
     }
