@@ -7,6 +7,9 @@ namespace trails::kernels {
 
 namespace {
 
+// Of a member's block where outputs are few: a row is a chain of three reads, so that the time of a
+// block is that of its rows one after the other.
+constexpr int kMostThreads = 1024;
 constexpr int kColumns = 32;  // of a block that sums the gradients of many outputs
 
 struct LossTask {
@@ -63,8 +66,8 @@ __device__ __forceinline__ double HuberError(float *y, float target, float bend,
   return static_cast<double>(bent) * (2.0 * error - bent);
 }
 
-// One block a member: a thread has every 256th row.
-__global__ void __launch_bounds__(kThreads) FewOutputsKernel(LossTask task) {
+// One block a member, for a thread each row or every 1,024th.
+__global__ void __launch_bounds__(kMostThreads) FewOutputsKernel(LossTask task) {
   const std::int64_t member = blockIdx.x;
   const auto batch = static_cast<float>(task.shape.batch);
   const bool classes = task.labels.classes != nullptr;
@@ -76,7 +79,7 @@ __global__ void __launch_bounds__(kThreads) FewOutputsKernel(LossTask task) {
     sums[c] = 0.0f;
   }
   double loss = 0;
-  for (std::int64_t b = threadIdx.x; b < task.shape.batch; b += kThreads) {
+  for (std::int64_t b = threadIdx.x; b < task.shape.batch; b += blockDim.x) {
     float *const logits = task.logits + (member * task.shape.batch + b) * task.outputs;
     float row[kFewOutputs];
 #pragma unroll
@@ -175,7 +178,8 @@ void CohortLossCuda(const CohortShape &shape, std::int32_t outputs, const Cohort
                          .losses = losses};
   const auto members = static_cast<unsigned>(shape.members);
   if (outputs <= kFewOutputs) {
-    Launch(FewOutputsKernel, members, kThreads, stream, task);
+    const int warps = std::min((shape.batch + 31) / 32, kMostThreads / 32);
+    Launch(FewOutputsKernel, members, static_cast<unsigned>(warps) * 32, stream, task);
     return;
   }
   const std::int64_t warps = std::int64_t{shape.members} * shape.batch;
