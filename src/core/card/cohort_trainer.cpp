@@ -25,6 +25,16 @@ constexpr std::int64_t kLongestBurst = 512;      // mini-batches
 constexpr std::int32_t kDrawnByAThread = 4;      // networks, before they go to the card
 constexpr std::int64_t kJudgeBytes = 256 << 20;  // of predictions at a time, and of their sorts
 
+struct CardMemory {
+  std::int64_t free, total;
+};
+
+CardMemory MemoryOfCard() {
+  std::size_t free = 0, total = 0;
+  CheckCuda(cudaMemGetInfo(&free, &total), "ask for the card's free memory");
+  return {static_cast<std::int64_t>(free), static_cast<std::int64_t>(total)};
+}
+
 std::int32_t BatchOf(const Dataset &data) {
   return static_cast<std::int32_t>(BatchRows(static_cast<std::int64_t>(data.split.train.size())));
 }
@@ -87,10 +97,8 @@ void CohortTrainer::Drop(std::int32_t number) {
 std::int64_t CohortTrainer::Bytes(const HiddenWidths &widths) const {
   HiddenWidths padded = widths;
   for (std::int32_t &width : padded) width = PaddedWidth(width);
-  return GroupBytes(ShapeOf(1, padded)) -
-         static_cast<std::int64_t>(BatchedProducts::kWorkspaceBytes) +  // one a class
-         MemberState::Of(ShapeOf(1, widths), widths).numbers() *
-             static_cast<std::int64_t>(sizeof(float));
+  return GroupBytes(ShapeOf(1, padded)) + MemberState::Of(ShapeOf(1, widths), widths).numbers() *
+                                              static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t CohortTrainer::Steps(std::int32_t member) const {
@@ -103,7 +111,7 @@ std::int64_t CohortTrainer::steps_per_epoch() const {
 }
 
 std::vector<CohortTrainer::GroupPlan> CohortTrainer::PlanGroups(
-    const std::vector<std::int32_t> &members, double *waste) const {
+    const std::vector<std::int32_t> &members, const CardRates &rates, double *waste) const {
   const TableShape shape{.batch = BatchOf(data_),
                          .slots_per_row = plan_.fields,
                          .inputs = plan_.fields * kEmbeddingWidth,
@@ -119,7 +127,7 @@ std::vector<CohortTrainer::GroupPlan> CohortTrainer::PlanGroups(
   for (const auto &[key, company] : companies) {
     std::vector<HiddenWidths> widths;
     for (const std::int32_t member : company) widths.push_back(At(member).options.widths);
-    const CohortLayout layout = LayOut(widths, shape, options_.rates);
+    const CohortLayout layout = LayOut(widths, shape, rates);
     double of_company = 0;
     for (const HiddenWidths &one : widths) of_company += WorkOnCard(shape, one).multiply_adds;
     products += of_company;
@@ -138,16 +146,25 @@ std::vector<CohortTrainer::GroupPlan> CohortTrainer::PlanGroups(
   return plans;
 }
 
-void CohortTrainer::CheckMemory(const std::vector<GroupPlan> &plans, std::size_t members) const {
-  std::int64_t needed = 0;
-  for (const GroupPlan &plan : plans) needed += GroupBytes(plan.shape);
-  std::size_t free = 0, total = 0;
-  CheckCuda(cudaMemGetInfo(&free, &total), "ask for the card's free memory");
-  if (needed <= static_cast<std::int64_t>(free)) return;
+std::vector<CohortTrainer::GroupPlan> CohortTrainer::PlanWithinMemory(
+    const std::vector<std::int32_t> &members, double *waste) const {
+  const auto bytes_of = [](const std::vector<GroupPlan> &plans) {
+    std::int64_t bytes = 0;
+    for (const GroupPlan &plan : plans) bytes += GroupBytes(plan.shape);
+    return bytes;
+  };
+  const CardMemory memory = MemoryOfCard();
+  std::vector<GroupPlan> plans = PlanGroups(members, options_.rates, waste);
+  if (bytes_of(plans) <= memory.free) return plans;
+  // As if kernels cost nothing: the least padding, hence the least memory.
+  CardRates unpadded = options_.rates;
+  unpadded.kernel_seconds = 0;
+  plans = PlanGroups(members, unpadded, waste);
+  if (bytes_of(plans) <= memory.free) return plans;
   throw Error(ErrorKind::kOutOfMemory, "out of memory on the card",
               fmt::format("{} networks need {} bytes in {} groups; {} of {} bytes of the card are "
                           "free.",
-                          members, needed, plans.size(), free, total),
+                          members.size(), bytes_of(plans), plans.size(), memory.free, memory.total),
               "Set \"device\" to \"cpu\" in options, or train fewer candidates at once (\"k\").");
 }
 
@@ -247,8 +264,7 @@ void CohortTrainer::LayOutAnew(const std::vector<std::int32_t> &members,
                                const Interrupt &interrupt) {
   DissolveAll();
   DrawNew(members, interrupt);
-  const std::vector<GroupPlan> plans = PlanGroups(members, &waste_);
-  CheckMemory(plans, members.size());
+  const std::vector<GroupPlan> plans = PlanWithinMemory(members, &waste_);
   for (const GroupPlan &plan : plans) {
     groups_.push_back(MakeGroup(plan));
     for (std::int32_t p = 0; p < plan.shape.members; ++p) {
@@ -319,8 +335,9 @@ void CohortTrainer::JudgeGroup(CohortGroup *group, const std::vector<std::int32_
                kernels::CohortMetricScratch(data_.metric, static_cast<std::int32_t>(count), rows));
   };
   const auto all = static_cast<std::int64_t>(positions.size());
+  const std::int64_t room = std::min(kJudgeBytes, MemoryOfCard().free / 2);
   const std::int64_t most =
-      std::clamp<std::int64_t>(kJudgeBytes / std::max<std::int64_t>(bytes_of(1), 1), 1, all);
+      std::clamp<std::int64_t>(room / std::max<std::int64_t>(bytes_of(1), 1), 1, all);
   const CardArray<float> predictions(most * rows * outputs);
   const CardBytes scratch(
       kernels::CohortMetricScratch(data_.metric, static_cast<std::int32_t>(most), rows));

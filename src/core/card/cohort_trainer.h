@@ -47,9 +47,10 @@ class CohortTrainer final : public Cohort {
   // no members left.
   void Drop(std::int32_t member) override;
   std::int64_t Bytes(const HiddenWidths &widths) const override;
-  // Foretells the memory of all groups and throws Error(kOutOfMemory), with both numbers in DETAIL,
-  // when the card has less; then no member has changed. Looks at `interrupt` every 10 ms of
-  // the card's work at most, a single mini-batch of all members apart.
+  // Foretells the memory of all groups. Where the card has less, members are classed with as little
+  // padding as there can be, which fits wherever the sum of their Bytes does; else throws
+  // Error(kOutOfMemory) with both numbers in DETAIL, and no member has changed. Looks at
+  // `interrupt` every 10 ms of the card's work at most, a single mini-batch of all members apart.
   std::vector<CohortLoss> Train(std::span<const std::int32_t> members, std::int64_t steps,
                                 const Interrupt &interrupt) override;
   std::int64_t Steps(std::int32_t member) const override;
@@ -90,8 +91,10 @@ class CohortTrainer final : public Cohort {
   GroupShape ShapeOf(std::int32_t members, const HiddenWidths &padded) const;
 
   void LayOutAnew(const std::vector<std::int32_t> &members, const Interrupt &interrupt);
-  std::vector<GroupPlan> PlanGroups(const std::vector<std::int32_t> &members, double *waste) const;
-  void CheckMemory(const std::vector<GroupPlan> &plans, std::size_t members) const;
+  std::vector<GroupPlan> PlanGroups(const std::vector<std::int32_t> &members,
+                                    const CardRates &rates, double *waste) const;
+  std::vector<GroupPlan> PlanWithinMemory(const std::vector<std::int32_t> &members,
+                                          double *waste) const;
   void DissolveAll();
   void DrawNew(const std::vector<std::int32_t> &members, const Interrupt &interrupt);
   std::vector<float> DrawValues(const Member &member) const;
