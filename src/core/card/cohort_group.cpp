@@ -187,8 +187,8 @@ void CohortGroup::RunForward() {
   for (std::size_t l = 0; l < arrays_.layers.size(); ++l) {
     const HiddenArrays &layer = arrays_.layers[l];
     shared_.products.Forward(shared_.precision, ProductOf(l), x,
-                             values + sections_.weights[l].offset, layer.xhat);
-    kernels::CohortNormForwardCuda(shape, LayerOf(l), NormOf(l), arrays_.step, layer.xhat, layer.h,
+                             values + sections_.weights[l].offset, layer.z);
+    kernels::CohortNormForwardCuda(shape, LayerOf(l), NormOf(l), arrays_.step, layer.z, layer.h,
                                    layer.moments, stream_.get());
     x = layer.h;
   }
@@ -209,7 +209,7 @@ void CohortGroup::RunBackward() {
   for (std::size_t l = arrays_.layers.size() + 1; l-- > 0;) {
     if (l < arrays_.layers.size()) {
       const HiddenArrays &layer = arrays_.layers[l];
-      kernels::CohortNormBackwardCuda(shape, LayerOf(l), NormOf(l), layer.xhat, layer.dh,
+      kernels::CohortNormBackwardCuda(shape, LayerOf(l), NormOf(l), layer.z, layer.dh,
                                       gradients + sections_.gammas[l].offset,
                                       gradients + sections_.betas[l].offset, stream_.get());
       y_gradient = layer.dh;
@@ -288,7 +288,7 @@ void CohortGroup::PredictBlock(std::int32_t first, std::int32_t count,
   const float *x = arrays_.input;
   const std::size_t last = arrays_.layers.size();
   for (std::size_t l = 0; l < last; ++l) {
-    float *const y = arrays_.layers[l].xhat;
+    float *const y = arrays_.layers[l].z;
     shared_.products.Forward(Precision::kFp32, product(l), x, of(folded, sections_.weights[l]), y);
     kernels::CohortBiasReluCuda(count, block_rows, shape_.padded[l], of(folded, sections_.betas[l]),
                                 y, stream_.get());

@@ -54,7 +54,7 @@ void CutActivations(const GroupShape &shape, Cutter *cutter, GroupArrays *arrays
   cutter->Cut(rows * shape.numeric * 2, &arrays->slots.weights);
   for (const std::int32_t width : shape.padded) {
     HiddenArrays layer;
-    for (float **const array : {&layer.xhat, &layer.h, &layer.dh}) {
+    for (float **const array : {&layer.z, &layer.h, &layer.dh}) {
       cutter->Cut(rows * width, array);
     }
     for (float **const array :

@@ -45,7 +45,7 @@ struct GroupShape {
 
 // One hidden layer; [M, B, P] but for what says otherwise.
 struct HiddenArrays {
-  float *xhat = nullptr;  // the products before
+  float *z = nullptr;  // the product, without a bias
   float *h = nullptr;
   float *dh = nullptr;
   float *mean = nullptr;  // [M, P], as the next three

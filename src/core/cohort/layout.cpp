@@ -131,11 +131,12 @@ CardRates DataSheetRates(Precision precision) noexcept {
 }
 
 CardWork WorkOnCard(const TableShape &shape, const HiddenWidths &widths) noexcept {
-  // Floats through memory: a unit's product, norm forward (read, xhat, h) and backward (dh twice,
-  // xhat, h, dz) and what three products read of it; an input gathered, read by two products, its
-  // gradient written and scattered; a parameter's 36 bytes of AdamW and three reads and a write by
-  // products.
-  constexpr double kUnit = 13, kInput = 6, kWeight = 13, kTableNumber = 15;
+  // Floats through memory: a unit's product is written, then read by the norm, which writes h; h is
+  // read by two products and its gradient written by one; the norm's backward pass reads that and
+  // the product and writes dz, which two products read. An input is gathered and read by two
+  // products, its gradient written and scattered. A parameter has the 36 bytes of AdamW, three
+  // reads and a write by products.
+  constexpr double kUnit = 11, kInput = 6, kWeight = 13, kTableNumber = 15;
   double weights = 0, units = 0, inputs = shape.inputs;
   for (const std::int32_t width : widths) {
     weights += inputs * width;
@@ -151,9 +152,9 @@ CardWork WorkOnCard(const TableShape &shape, const HiddenWidths &widths) noexcep
 }
 
 std::int64_t KernelsOfStep(std::size_t layers) noexcept {
-  // Step, knots, gather, loss, three products of the output layer, scatter, two for the table's
-  // gradient, AdamW; a hidden layer: three products, norm forward and backward, moments.
-  return 11 + 6 * static_cast<std::int64_t>(layers);
+  // Step, knots, gather, loss, three products of the output layer, two for the scatter, the table's
+  // gradient, AdamW; a hidden layer: three products, norm forward and backward.
+  return 11 + 5 * static_cast<std::int64_t>(layers);
 }
 
 CohortLayout LayOut(std::span<const HiddenWidths> members, const TableShape &shape,
