@@ -96,6 +96,7 @@ TEST(FullSpaceCard, EqualsTheCpuInSpacesOfEveryDepth) {
   ExpectCardEqualsCpu({"four", {8, 24}, 4, 4}, 16, 33);
   ExpectCardEqualsCpu({"five", {3, 30, 31}, 2, 5}, 7, 8, {Tfmem::kSynflow, Tfmem::kExpressFlow});
   ExpectCardEqualsCpu({"six", {24}, 6, 6}, 16, 33);
+  ExpectCardEqualsCpu({"eight", {10}, 1, 8}, 16, 20);
 }
 
 TEST(FullSpaceCard, TakesBatchesOfOneAndOfMoreThan32Rows) {
