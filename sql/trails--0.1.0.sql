@@ -181,7 +181,9 @@ CREATE TABLE trails.model (
     floor        double precision,
     bytes        bigint           NOT NULL,
     run_id       bigint           NOT NULL,
-    created_at   timestamptz      NOT NULL
+    created_at   timestamptz      NOT NULL,
+    parts_seal   uuid             NOT NULL,
+    seal         uuid
 );
 CREATE INDEX model_name_owner ON trails.model (name, owner);
 COMMENT ON TABLE trails.model IS 'trained models; several of one owner and name are its versions, the newest (largest model_id) serves';
@@ -202,6 +204,8 @@ COMMENT ON COLUMN trails.model.floor IS 'metric of a linear model on the same ro
 COMMENT ON COLUMN trails.model.bytes IS 'size of the stored model';
 COMMENT ON COLUMN trails.model.run_id IS 'run that made it; it may have been forgotten since';
 COMMENT ON COLUMN trails.model.created_at IS 'when it was stored';
+COMMENT ON COLUMN trails.model.parts_seal IS '128 bits over its number and its bytes, by which a reader knows that it has the right ones';
+COMMENT ON COLUMN trails.model.seal IS '128 bits over the row but owner, readers, oids, metrics and times, by which a reader knows that it is as it was written; see trails.seal_of';
 
 CREATE TABLE trails.model_part (
     model_id bigint  NOT NULL,
@@ -261,7 +265,8 @@ CREATE TABLE trails.dataset (
     encoder         text        NOT NULL,
     features        text        NOT NULL,
     intermediate_id bigint      NOT NULL,
-    created_at      timestamptz NOT NULL
+    created_at      timestamptz NOT NULL,
+    seal            uuid
 );
 CREATE INDEX dataset_fingerprint ON trails.dataset (fingerprint);
 COMMENT ON TABLE trails.dataset IS 'rows that intermediates are of, as they were when they were logged';
@@ -282,6 +287,7 @@ COMMENT ON COLUMN trails.dataset.encoder IS '32 hex digits over which columns ar
 COMMENT ON COLUMN trails.dataset.features IS '32 hex digits over the encoded rows without label and key, in their order; with an equal encoder they tell equal rows';
 COMMENT ON COLUMN trails.dataset.intermediate_id IS 'the encoded rows, in trails.intermediate';
 COMMENT ON COLUMN trails.dataset.created_at IS 'when it was logged';
+COMMENT ON COLUMN trails.dataset.seal IS '128 bits over the row but owner, oid and time, as in trails.model';
 
 CREATE TABLE trails.logged (
     logged_id  bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -293,6 +299,8 @@ CREATE TABLE trails.logged (
     pinned     boolean     NOT NULL DEFAULT false,
     expires_at timestamptz,
     created_at timestamptz NOT NULL,
+    labels     bigint      NOT NULL DEFAULT 0,
+    seal       uuid,
     UNIQUE (owner, name),
     CHECK ((kind = 'model') = (model_id IS NOT NULL) AND (kind = 'model') = (name IS NULL))
 );
@@ -307,6 +315,8 @@ COMMENT ON COLUMN trails.logged.dataset_id IS 'rows that a model was logged with
 COMMENT ON COLUMN trails.logged.pinned IS 'whether expire leaves it alone, and what it has in the cache';
 COMMENT ON COLUMN trails.logged.expires_at IS 'when expire may drop it; NULL for never';
 COMMENT ON COLUMN trails.logged.created_at IS 'when it was logged first';
+COMMENT ON COLUMN trails.logged.labels IS 'rows of it in trails.foreign_label';
+COMMENT ON COLUMN trails.logged.seal IS '128 bits over the row but owner, pin and times, as in trails.model';
 
 CREATE TABLE trails.snapshot (
     logged_id  bigint           NOT NULL,
@@ -349,6 +359,7 @@ CREATE TABLE trails.pipeline_stage (
     types     text[]           NOT NULL,
     settings  text[]           NOT NULL,
     seconds   double precision NOT NULL,
+    seal      uuid,
     PRIMARY KEY (logged_id, stage)
 );
 COMMENT ON TABLE trails.pipeline_stage IS 'the stages of logged pipelines, so that each can be computed again from the one before it';
@@ -359,6 +370,7 @@ COMMENT ON COLUMN trails.pipeline_stage.columns IS 'its columns but row_id';
 COMMENT ON COLUMN trails.pipeline_stage.types IS 'their types';
 COMMENT ON COLUMN trails.pipeline_stage.settings IS 'search_path, TimeZone, DateStyle, IntervalStyle and extra_float_digits when it was logged, under which its query runs';
 COMMENT ON COLUMN trails.pipeline_stage.seconds IS 'wall time that its query took when it was logged, or reading the source';
+COMMENT ON COLUMN trails.pipeline_stage.seal IS '128 bits over the row but that time, as in trails.model';
 
 CREATE TABLE trails.intermediate (
     intermediate_id bigint    PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -369,6 +381,7 @@ CREATE TABLE trails.intermediate (
     shape           integer[] NOT NULL,
     rows            bigint    NOT NULL,
     scheme          text      NOT NULL,
+    seal            uuid,
     UNIQUE (logged_id, epoch, layer)
 );
 COMMENT ON TABLE trails.intermediate IS 'layers, stages and encoded rows: what has columns and rows and can be stored';
@@ -380,6 +393,7 @@ COMMENT ON COLUMN trails.intermediate.position IS 'position in the pass that com
 COMMENT ON COLUMN trails.intermediate.shape IS 'channels, height and width as computed; their product is the number of columns';
 COMMENT ON COLUMN trails.intermediate.rows IS 'rows';
 COMMENT ON COLUMN trails.intermediate.scheme IS 'how its values are stored, and what they are read back as: f32, f16, q8, kbit(k), threshold(p), pool(s, how), stats; encoded for the rows of a data set, exact for the stages of a pipeline';
+COMMENT ON COLUMN trails.intermediate.seal IS '128 bits over the row, as in trails.model';
 
 -- One sequence for both shelves: a number names one partition.
 CREATE SEQUENCE trails.partition_id;
@@ -498,18 +512,20 @@ CREATE TABLE trails.foreign_label (
     logged_id bigint NOT NULL,
     row_id    bigint NOT NULL,
     label     text   NOT NULL,
+    seal      uuid,
     PRIMARY KEY (logged_id, row_id)
 );
 COMMENT ON TABLE trails.foreign_label IS 'labels of a foreign model''s rows';
 COMMENT ON COLUMN trails.foreign_label.logged_id IS 'what was logged';
 COMMENT ON COLUMN trails.foreign_label.row_id IS 'id of the row, the same in all layers';
 COMMENT ON COLUMN trails.foreign_label.label IS 'its label';
+COMMENT ON COLUMN trails.foreign_label.seal IS '128 bits over the row, as in trails.model';
 
 CREATE UNLOGGED TABLE trails.query_count (
     intermediate_id bigint           NOT NULL,
     first_column    integer          NOT NULL,
-    queries         double precision NOT NULL,
-    counted_at      timestamptz      NOT NULL
+    queries         double precision NOT NULL CHECK (queries >= 0 AND queries < 'infinity'),
+    counted_at      timestamptz      NOT NULL CHECK (pg_catalog.isfinite(counted_at))
 );
 CREATE INDEX query_count_place ON trails.query_count (intermediate_id, first_column);
 COMMENT ON TABLE trails.query_count IS 'the cache: queries of an intermediate''s columns; rows are only added, so that no reader waits for another, and summed up by collect_garbage';
@@ -545,6 +561,45 @@ COMMENT ON COLUMN trails.stage_rate.column_seconds IS 'seconds that each column 
 COMMENT ON COLUMN trails.stage_rate.reads IS 'measurements behind these';
 COMMENT ON COLUMN trails.stage_rate.run_seconds IS 'seconds that the stage''s query takes over the rows of the stage before';
 COMMENT ON COLUMN trails.stage_rate.runs IS 'measurements behind that';
+
+-- Seals of the rows that say what is stored. In UTF-8, so that a dump may be restored in another
+-- encoding; without what a restore or ALTER ROLE changes, and without what is no part of an answer.
+
+CREATE FUNCTION trails.seal_of_text(content text) RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(content,
+    CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)), 1, 16), 'hex')::uuid;
+COMMENT ON FUNCTION trails.seal_of_text IS '128 bits of the SHA-256 of a text';
+
+CREATE FUNCTION trails.seal_of(m trails.model) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN trails.seal_of_text(ROW((m).model_id, (m).name, (m).source, (m).target, (m).task,
+    (m).architecture, (m).members, (m).metric, (m).bytes, (m).run_id, (m).parts_seal)::text);
+COMMENT ON FUNCTION trails.seal_of(trails.model) IS 'what the row''s seal is where it is as it was written';
+
+CREATE FUNCTION trails.seal_of(d trails.dataset) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN trails.seal_of_text(ROW((d).dataset_id, (d).source, (d).target, (d).key, (d).sample,
+    (d).columns, (d).rows, (d).categorical, (d).numeric, (d).source_hash, (d).fingerprint,
+    (d).encoder, (d).features, (d).intermediate_id)::text);
+COMMENT ON FUNCTION trails.seal_of(trails.dataset) IS 'what the row''s seal is where it is as it was written';
+
+CREATE FUNCTION trails.seal_of(l trails.logged) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN trails.seal_of_text(ROW((l).logged_id, (l).kind, (l).name, (l).model_id, (l).dataset_id,
+    (l).labels)::text);
+COMMENT ON FUNCTION trails.seal_of(trails.logged) IS 'what the row''s seal is where it is as it was written';
+
+CREATE FUNCTION trails.seal_of(s trails.pipeline_stage) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN trails.seal_of_text(ROW((s).logged_id, (s).stage, (s).query, (s).columns, (s).types,
+    (s).settings)::text);
+COMMENT ON FUNCTION trails.seal_of(trails.pipeline_stage) IS 'what the row''s seal is where it is as it was written';
+
+CREATE FUNCTION trails.seal_of(i trails.intermediate) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN trails.seal_of_text(ROW((i).intermediate_id, (i).logged_id, (i).epoch, (i).layer,
+    (i).position, (i).shape, (i).rows, (i).scheme)::text);
+COMMENT ON FUNCTION trails.seal_of(trails.intermediate) IS 'what the row''s seal is where it is as it was written';
+
+CREATE FUNCTION trails.seal_of(f trails.foreign_label) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN trails.seal_of_text(ROW((f).logged_id, (f).row_id, (f).label)::text);
+COMMENT ON FUNCTION trails.seal_of(trails.foreign_label) IS 'what the row''s seal is where it is as it was written';
 
 SELECT pg_catalog.pg_extension_config_dump('trails.run', '');
 SELECT pg_catalog.pg_extension_config_dump('trails.run_run_id_seq', '');

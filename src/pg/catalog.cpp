@@ -13,7 +13,9 @@ extern "C" {
 #include "core/space/candidate.h"
 #include "pg/bulk_insert.h"
 #include "pg/catalog_session.h"
+#include "pg/model_catalog.h"
 #include "pg/model_logger.h"
+#include "pg/row_seal.h"
 #include "pg/run_row.h"
 
 namespace trails::pg {
@@ -165,15 +167,18 @@ std::int64_t StoreModel(CatalogSession &catalog, std::int64_t run_id, const RunR
       .AddDouble(result.test)
       .AddDouble(result.floor)
       .AddBigint(static_cast<std::int64_t>(result.artefact.size()))
-      .AddBigint(run_id);
+      .AddBigint(run_id)
+      .AddUuid(SealOfModel(model_id, result.artefact).bytes);
   catalog.Write(
       "INSERT INTO trails.model (model_id, owner, name, source, source_oid, target, task, "
-      "architecture, members, metric, valid, test, floor, bytes, run_id, created_at, readers) "
+      "architecture, members, metric, valid, test, floor, bytes, run_id, parts_seal, created_at, "
+      "readers) "
       "OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-      "$14, $15, clock_timestamp(), "
+      "$14, $15, $16, clock_timestamp(), "
       "coalesce((SELECT readers FROM trails.model WHERE owner = $2 AND name = $3 "
       "ORDER BY model_id DESC LIMIT 1), '{}'))",
       values);
+  SealRow(catalog, SealedTable::kModel, model_id);
   StoreModelParts(catalog, model_id, result.artefact);
   return model_id;
 }

@@ -14,6 +14,7 @@ extern "C" {
 #include <vector>
 
 #include "kernels/codes.h"
+#include "pg/row_seal.h"
 #include "pg/settings.h"
 #include "pg/statistics_cache.h"
 
@@ -191,6 +192,7 @@ class Append {
     parameters.AddBigint(layer_.intermediate_id).AddBigint(layer_.rows);
     catalog_.WriteOften("UPDATE trails.intermediate SET rows = $2 WHERE intermediate_id = $1",
                         parameters);
+    SealRow(catalog_, SealedTable::kIntermediate, layer_.intermediate_id);
     return layer_.rows;
   }
 
@@ -297,10 +299,12 @@ std::int64_t LockOrInsertForeign(CatalogSession &catalog, std::string_view name)
                   "Choose another name for the foreign model.");
     }
     // Whoever inserts it at the same time is waited for; dropped again, it is tried again.
-    catalog.WriteOften(
-        "INSERT INTO trails.logged (owner, kind, name, created_at) "
-        "VALUES ($1, 'foreign', $2, now()) ON CONFLICT (owner, name) DO NOTHING",
-        parameters);
+    if (catalog.WriteOften("INSERT INTO trails.logged (owner, kind, name, created_at) "
+                           "VALUES ($1, 'foreign', $2, now()) ON CONFLICT (owner, name) DO NOTHING "
+                           "RETURNING logged_id",
+                           parameters) > 0) {
+      SealRow(catalog, SealedTable::kLogged, catalog.Bigint(0, 0));
+    }
     CallPg([] { CHECK_FOR_INTERRUPTS(); });
   }
 }
@@ -340,11 +344,13 @@ std::optional<IntermediateRow> FindLayer(CatalogSession &catalog, std::int64_t l
                                          const ForeignBatch &batch) {
   SqlParameters parameters;
   parameters.AddBigint(logged).AddInteger(batch.epoch).AddText(batch.layer);
-  if (catalog.WriteOften("SELECT intermediate_id, shape, rows, scheme FROM trails.intermediate "
+  if (catalog.WriteOften("SELECT intermediate_id, shape, rows, scheme, seal = trails.seal_of(i) "
+                         "FROM trails.intermediate AS i "
                          "WHERE logged_id = $1 AND epoch = $2 AND layer = $3",
                          parameters) == 0) {
     return std::nullopt;
   }
+  RequireSealed(catalog.Bool(0, 4), SealedTable::kIntermediate, catalog.Bigint(0, 0));
   IntermediateRow layer;
   layer.is_foreign = true;
   layer.intermediate_id = catalog.Bigint(0, 0);
@@ -412,11 +418,12 @@ void RefuseRepeatedIds(std::span<const std::int64_t> row_ids) {
 std::optional<std::int64_t> LockForeign(CatalogSession &catalog, std::string_view name) {
   SqlParameters parameters;
   parameters.AddOid(catalog.caller()).AddText(name);
-  if (catalog.WriteOften("SELECT logged_id, kind FROM trails.logged WHERE owner = $1 AND name = $2 "
-                         "FOR UPDATE",
+  if (catalog.WriteOften("SELECT logged_id, kind, seal = trails.seal_of(l) FROM trails.logged AS l "
+                         "WHERE owner = $1 AND name = $2 FOR UPDATE",
                          parameters) == 0) {
     return std::nullopt;
   }
+  RequireSealed(catalog.Bool(0, 2), SealedTable::kLogged, catalog.Bigint(0, 0));
   if (catalog.Text(0, 1) != "foreign") {
     throw Error(ErrorKind::kDuplicateObject,
                 fmt::format("\"{}\" is a {}", name, catalog.Text(0, 1)), {},

@@ -19,6 +19,7 @@ extern "C" {
 #include "pg/engine_call.h"
 #include "pg/model_cache.h"
 #include "pg/partition_store.h"
+#include "pg/row_seal.h"
 #include "pg/source_rights.h"
 
 namespace trails::pg {
@@ -28,17 +29,20 @@ namespace {
 // What FindLogged asks; $2 is the caller. Privileges on the columns do when there are none on the
 // whole relation; a column that is gone nobody may read.
 constexpr const char *kFindByModel =
-    "SELECT l.logged_id, l.kind, l.owner::oid, l.model_id, d.dataset_id, d.intermediate_id, "
+    "SELECT l.logged_id, l.kind, l.owner::oid, l.model_id, l.dataset_id, d.intermediate_id, "
     "d.source, r.relation, d.rows, d.categorical, d.numeric, "
     "coalesce(d.key, ''), r.relation IS NULL OR has_table_privilege($2, r.relation, 'SELECT') "
     "OR NOT EXISTS (SELECT FROM unnest(d.columns) AS c(name) WHERE NOT coalesce("
     "(SELECT has_column_privilege($2, r.relation, a.attnum, 'SELECT') FROM pg_attribute AS a "
-    "WHERE a.attrelid = r.relation AND a.attname = c.name AND NOT a.attisdropped), false)) "
-    "FROM trails.logged AS l JOIN trails.dataset AS d USING (dataset_id), "
+    "WHERE a.attrelid = r.relation AND a.attname = c.name AND NOT a.attisdropped), false)), "
+    "l.seal = trails.seal_of(l), d.dataset_id IS NOT NULL, s.is_sealed "
+    "FROM trails.logged AS l LEFT JOIN trails.dataset AS d ON d.dataset_id = l.dataset_id, "
+    "LATERAL (SELECT d.seal = trails.seal_of(d) AS is_sealed) AS s, "
     "LATERAL (SELECT coalesce((SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n "
     "ON n.oid = c.relnamespace WHERE c.oid = d.source_oid "
     "AND format('%I.%I', n.nspname, c.relname) = d.source), "
-    "(SELECT c.oid FROM pg_class AS c WHERE c.oid = to_regclass(d.source) "
+    "(SELECT c.oid FROM pg_class AS c "
+    "WHERE c.oid = CASE WHEN s.is_sealed THEN to_regclass(d.source) END "
     "AND pg_has_role(c.relowner, l.owner::oid, 'USAGE'))) "
     "AS relation) AS r "
     "WHERE l.model_id = $1";
@@ -51,20 +55,22 @@ constexpr const char *kLoggedVersions =
 // first; two rows of others tell that the name is ambiguous.
 constexpr const char *kFindByName =
     "SELECT l.logged_id, l.kind, l.owner::oid, "
-    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name "
-    "FROM trails.logged AS l WHERE l.name = $1 AND pg_has_role($2, l.owner::oid, 'USAGE') "
+    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name, "
+    "l.seal = trails.seal_of(l) FROM trails.logged AS l WHERE l.name = $1 AND "
+    "pg_has_role($2, l.owner::oid, 'USAGE') "
     "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 2";
 constexpr const char *kFindByOwnerAndName =
     "SELECT l.logged_id, l.kind, l.owner::oid, "
-    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name "
-    "FROM trails.logged AS l WHERE concat(pg_get_userbyid(l.owner::oid), '.', l.name) = $1 "
+    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name, "
+    "l.seal = trails.seal_of(l) FROM trails.logged AS l WHERE "
+    "concat(pg_get_userbyid(l.owner::oid), '.', l.name) = $1 "
     "AND pg_has_role($2, l.owner::oid, 'USAGE') ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 2";
 constexpr const char *kListIntermediates =
-    "SELECT intermediate_id, epoch, layer, shape, rows, scheme FROM trails.intermediate "
-    "WHERE logged_id = $1 AND epoch = $2 ORDER BY position";
+    "SELECT intermediate_id, epoch, layer, shape, rows, scheme, seal = trails.seal_of(i) "
+    "FROM trails.intermediate AS i WHERE logged_id = $1 AND epoch = $2 ORDER BY position";
 constexpr const char *kFindIntermediate =
-    "SELECT intermediate_id, epoch, layer, shape, rows, scheme FROM trails.intermediate "
-    "WHERE logged_id = $1 AND epoch = $2 AND layer = $3";
+    "SELECT intermediate_id, epoch, layer, shape, rows, scheme, seal = trails.seal_of(i) "
+    "FROM trails.intermediate AS i WHERE logged_id = $1 AND epoch = $2 AND layer = $3";
 
 // What $1 may ask for by name, as far as $1 owns it.
 constexpr const char *kOwnNames =
@@ -93,7 +99,21 @@ bool HasPrivilegesOf(CatalogSession &catalog, Oid owner) {
 struct FoundModel {
   LoggedRow logged;
   bool may_select = false;
+  bool is_sealed = false;          // its row
+  bool has_dataset = false;        // its data set's row is there
+  bool is_dataset_sealed = false;  // as it was written, and possible
+
+  bool is_sound() const noexcept { return is_sealed && has_dataset && is_dataset_sealed; }
 };
+
+void RequireSound(const FoundModel &found) {
+  const DatasetRow &dataset = found.logged.dataset;
+  RequireSealed(found.is_sealed, SealedTable::kLogged, found.logged.logged_id);
+  if (!found.has_dataset) {
+    ThrowMissingRow(SealedTable::kDataset, dataset.dataset_id, "A model was logged with its rows.");
+  }
+  RequireSealed(found.is_dataset_sealed, SealedTable::kDataset, dataset.dataset_id);
+}
 
 void CheckSource(CatalogSession &catalog, const FoundModel &found) {
   const Oid relation = found.logged.dataset.source_oid;
@@ -128,15 +148,17 @@ std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRo
   dataset.categorical = catalog.Integer(0, 9);
   dataset.numeric = catalog.Integer(0, 10);
   dataset.key = catalog.Text(0, 11);
-  if (!IsPossible({1, 1, 1}, dataset.rows) || dataset.categorical < 0 || dataset.numeric < 0) {
-    throw Error(ErrorKind::kCorruptData,
-                fmt::format("rows or columns of data set {} are corrupt", dataset.dataset_id));
-  }
   found.may_select = catalog.Bool(0, 12);
+  found.is_sealed = catalog.Bool(0, 13);
+  found.has_dataset = catalog.Bool(0, 14);
+  found.is_dataset_sealed = catalog.Bool(0, 15) && IsPossible({1, 1, 1}, dataset.rows) &&
+                            dataset.categorical >= 0 && dataset.numeric >= 0;
   return found;
 }
 
-std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_view name) {
+// is_sealed: gets whether its row is as it was written.
+std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_view name,
+                                        bool *is_sealed = nullptr) {
   SqlParameters parameters;
   parameters.AddText(name).AddOid(catalog.caller());
   std::uint64_t found = catalog.WriteOften(kFindByName, parameters);
@@ -156,6 +178,7 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
   logged.name = catalog.Text(0, 4);
   logged.owner = catalog.ObjectId(0, 2);
   logged.default_epoch = catalog.Integer(0, 3);
+  if (is_sealed != nullptr) *is_sealed = catalog.Bool(0, 5);
   return logged;
 }
 
@@ -216,6 +239,7 @@ IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, st
   found.is_foreign = logged.kind == LoggedKind::kForeign;
   found.is_stage = logged.kind == LoggedKind::kPipeline;
   found.intermediate_id = catalog.Bigint(row, 0);
+  RequireSealed(catalog.Bool(row, 6), SealedTable::kIntermediate, found.intermediate_id);
   found.epoch = catalog.Integer(row, 1);
   found.layer = catalog.Text(row, 2);
   const std::vector<std::int32_t> shape = catalog.Integers(row, 3);
@@ -390,14 +414,18 @@ LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version)
   return WithCatalog([&](CatalogSession &catalog) {
     if (newest) {
       const ModelRow model = version ? FindVersion(catalog, *newest, *version) : *newest;
+      RequireSealed(model.is_sealed, SealedTable::kModel, model.key.model_id);
       if (std::optional<FoundModel> found = FindLoggedModel(catalog, model)) {
+        RequireSound(*found);
         found->logged.version = version.value_or(0);
         CheckSource(catalog, *found);
         return std::move(found->logged);
       }
       if (version) ThrowNotLogged(catalog, model, version);
     }
-    if (std::optional<LoggedRow> found = FindLoggedName(catalog, name)) {
+    bool is_sealed = false;
+    if (std::optional<LoggedRow> found = FindLoggedName(catalog, name, &is_sealed)) {
+      RequireSealed(is_sealed, SealedTable::kLogged, found->logged_id);
       if (version) ThrowNoVersions(*found);
       return *std::move(found);
     }
@@ -422,7 +450,7 @@ std::vector<std::int64_t> ListGrantedLogged() {
     std::vector<std::int64_t> logged;
     for (const ModelRow &model : models) {
       const std::optional<FoundModel> found = FindLoggedModel(catalog, model);
-      if (!found || !found->may_select) continue;
+      if (!found || !found->may_select || !found->is_sound()) continue;
       const Oid relation = found->logged.dataset.source_oid;
       if (relation == InvalidOid ||
           FindGuarded(catalog, relation, catalog.caller()) != InvalidOid) {
@@ -472,7 +500,10 @@ std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t 
     }
     const std::int64_t bytes = catalog.Bigint(0, 0);
     const ChunkHash seal{catalog.Uuid(0, 1)};
-    return bytes == 0 ? nullptr : ReadSnapshot(catalog, logged, epoch, bytes, seal);
+    if (bytes != 0) return ReadSnapshot(catalog, logged, epoch, bytes, seal);
+    if (epoch == 0) return nullptr;
+    throw Error(ErrorKind::kCorruptData,
+                fmt::format("epoch {} of \"{}\" has no parameters", epoch, logged.name));
   });
   if (snapshot != nullptr) return snapshot;
   const std::shared_ptr<LoadedModel> loaded = OpenModel(logged.model);

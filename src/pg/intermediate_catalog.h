@@ -96,7 +96,8 @@ void RequireModel(std::string_view name, const std::string &why, const std::stri
 // a model that is not logged, with a HINT that lists the versions that are, or says how to log it;
 // Error(kInvalidArgument) for a version of what is no model; PgError (42501) whose DETAIL names the
 // columns without SELECT on the source, or when the source is gone and the caller does not own what
-// was logged; Error(kNotSupported) under row security.
+// was logged; Error(kNotSupported) under row security; Error(kCorruptData) where a row that says
+// what was logged is not as it was written.
 LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version);
 
 // The models' logged_id that others own and that the caller may ask for: what FindLogged would not
@@ -105,7 +106,7 @@ std::vector<std::int64_t> ListGrantedLogged();
 
 // The layer of that name at `epoch`, logged.default_epoch for none.
 // Throws Error(kUndefinedObject) with a HINT that lists layers, or the epochs that are logged, ten
-// of them.
+// of them; Error(kCorruptData) where its row is not as it was written.
 IntermediateRow FindIntermediate(const LoggedRow &logged, std::string_view layer,
                                  std::optional<std::int32_t> epoch);
 // All layers at that epoch, in their order.

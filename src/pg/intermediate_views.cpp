@@ -19,12 +19,18 @@ namespace {
 
 // $1 is the caller, $2 what others granted.
 constexpr const char *kLayers =
-    "SELECT coalesce(m.name, l.name), m.version, l.owner::oid, l.kind, i.epoch, i.layer, i.shape, "
-    "i.rows, i.scheme, d.source, d.key, own.is_own, l.pinned, l.expires_at, l.created_at "
+    "SELECT CASE WHEN l.kind = 'model' THEN m.name WHEN l.seal = trails.seal_of(l) THEN l.name "
+    "END, "
+    "m.version, l.owner::oid, l.kind, i.epoch, s.layer, s.shape, "
+    "s.rows, s.scheme, d.source, d.key, own.is_own, l.pinned, l.expires_at, l.created_at "
     "FROM trails.logged AS l JOIN trails.intermediate AS i USING (logged_id) "
+    "LEFT JOIN trails.intermediate AS s ON s.intermediate_id = i.intermediate_id "
+    "AND s.seal = trails.seal_of(s) "
     "LEFT JOIN (SELECT model_id, name, row_number() OVER (PARTITION BY owner, name "
-    "ORDER BY model_id)::integer AS version FROM trails.model) AS m USING (model_id) "
-    "LEFT JOIN trails.dataset AS d USING (dataset_id), "
+    "ORDER BY model_id)::integer AS version, seal = trails.seal_of(o) AS is_sealed "
+    "FROM trails.model AS o) AS m ON m.model_id = l.model_id AND m.is_sealed "
+    "AND l.seal = trails.seal_of(l) "
+    "LEFT JOIN trails.dataset AS d ON d.dataset_id = l.dataset_id AND d.seal = trails.seal_of(d), "
     "LATERAL (SELECT pg_has_role($1, l.owner::oid, 'USAGE') AS is_own) AS own "
     "WHERE own.is_own OR l.logged_id = ANY ($2) ORDER BY l.logged_id, i.epoch, i.position";
 
@@ -43,7 +49,8 @@ constexpr const char *kDurableShelf =
     "FROM trails.partition), "
     "b AS (SELECT intermediate_id, first_column, partition_id FROM trails.row_block), ";
 constexpr const char *kSizes =
-    "entry AS (SELECT logged_id, intermediate_id FROM trails.intermediate WHERE logged_id IS NOT "
+    "sound AS (SELECT * FROM trails.intermediate AS i WHERE i.seal = trails.seal_of(i)), "
+    "entry AS (SELECT logged_id, intermediate_id FROM sound WHERE logged_id IS NOT "
     "NULL UNION ALL SELECT l.logged_id, d.intermediate_id FROM trails.logged AS l "
     "JOIN trails.dataset AS d USING (dataset_id)), "
     "used AS (SELECT entry.logged_id, entry.intermediate_id, b.partition_id FROM entry "
@@ -58,12 +65,13 @@ constexpr const char *kSizes =
     "GROUP BY logged_id, intermediate_id), "
     "groups AS (SELECT intermediate_id, count(DISTINCT first_column) AS groups FROM b "
     "GROUP BY intermediate_id), "
-    "own AS (SELECT l.logged_id, coalesce(m.name, l.name) AS name, m.version, "
+    "own AS (SELECT l.logged_id, CASE WHEN l.kind = 'model' THEN m.name "
+    "WHEN l.seal = trails.seal_of(l) THEN l.name END AS name, m.version, "
     "l.owner::oid AS owner, l.dataset_id, l.kind FROM trails.logged AS l LEFT JOIN "
     "(SELECT model_id, name, row_number() OVER (PARTITION BY owner, name ORDER BY "
-    "model_id)::integer "
-    "AS version FROM trails.model) AS m USING (model_id) "
-    "WHERE pg_has_role($1, l.owner::oid, 'USAGE')) "
+    "model_id)::integer AS version, seal = trails.seal_of(o) AS is_sealed "
+    "FROM trails.model AS o) AS m ON m.model_id = l.model_id AND m.is_sealed "
+    "AND l.seal = trails.seal_of(l) WHERE pg_has_role($1, l.owner::oid, 'USAGE')) "
     "SELECT own.name, own.version, own.owner, NULL::integer AS epoch, 'rows' AS layer, true, "
     "coalesce(size.bytes, 0), coalesce(size.amortised, 0), own.logged_id, -2 AS position "
     "FROM own JOIN trails.dataset AS d USING (dataset_id) "
@@ -77,7 +85,7 @@ constexpr const char *kSizes =
     "coalesce(groups.groups, 0) > 0 AND "
     "groups.groups * $2 >= i.shape[1] * i.shape[2] * i.shape[3] END, "
     "coalesce(size.bytes, 0) + f.bytes, coalesce(size.amortised, 0) + f.bytes, own.logged_id, "
-    "i.position FROM own JOIN trails.intermediate AS i USING (logged_id) "
+    "i.position FROM own JOIN sound AS i USING (logged_id) "
     "LEFT JOIN size USING (logged_id, intermediate_id) LEFT JOIN groups USING (intermediate_id), "
     "LATERAL (SELECT coalesce(sum(octet_length(s.bytes)), 0)::bigint AS bytes "
     "FROM trails.foreign_statistics AS s WHERE s.intermediate_id = i.intermediate_id) AS f "
@@ -96,11 +104,12 @@ std::optional<std::string> TextOrNone(const CatalogSession &catalog, std::uint64
 }
 
 std::optional<std::vector<std::int32_t>> StoredShapeOf(const ViewedLayer &layer) {
-  if (!IsPossible(layer.shape, layer.rows)) return std::nullopt;
-  if (layer.kind == "pipeline") return layer.shape;
+  const std::vector<std::int32_t> &shape = layer.shape.value();
+  if (!IsPossible(shape, layer.rows.value_or(-1))) return std::nullopt;
+  if (layer.kind == "pipeline") return shape;
   try {
     const Shape stored =
-        StoredShape(ParseScheme(layer.scheme), {layer.shape[0], layer.shape[1], layer.shape[2]});
+        StoredShape(ParseScheme(layer.scheme.value()), {shape[0], shape[1], shape[2]});
     return std::vector{stored.channels, stored.height, stored.width};
   } catch (const Error &) {
     return std::nullopt;  // check_store names it
@@ -118,15 +127,17 @@ std::vector<ViewedLayer> ListLayers() {
     std::vector<ViewedLayer> layers;
     for (std::uint64_t row = 0; row < count; ++row) {
       ViewedLayer layer;
-      layer.model = {catalog.Text(row, 0), IntegerOrNone(catalog, row, 1),
+      layer.model = {TextOrNone(catalog, row, 0), IntegerOrNone(catalog, row, 1),
                      catalog.ObjectId(row, 2)};
       layer.kind = catalog.Text(row, 3);
       layer.epoch = catalog.Integer(row, 4);
-      layer.layer = catalog.Text(row, 5);
-      layer.shape = catalog.Integers(row, 6);
-      layer.rows = catalog.Bigint(row, 7);
-      layer.scheme = catalog.Text(row, 8);
-      layer.stored_shape = StoredShapeOf(layer);
+      layer.layer = TextOrNone(catalog, row, 5);
+      layer.scheme = TextOrNone(catalog, row, 8);
+      if (layer.scheme) {
+        layer.shape = catalog.Integers(row, 6);
+        layer.rows = catalog.Bigint(row, 7);
+        layer.stored_shape = StoredShapeOf(layer);
+      }
       layer.source = TextOrNone(catalog, row, 9);
       layer.key = TextOrNone(catalog, row, 10);
       if (catalog.Bool(row, 11)) {
@@ -150,7 +161,8 @@ std::vector<IntermediateSize> ListSizes() {
     std::vector<IntermediateSize> sizes;
     for (std::uint64_t row = 0; row < count; ++row) {
       IntermediateSize size;
-      size.model = {catalog.Text(row, 0), IntegerOrNone(catalog, row, 1), catalog.ObjectId(row, 2)};
+      size.model = {TextOrNone(catalog, row, 0), IntegerOrNone(catalog, row, 1),
+                    catalog.ObjectId(row, 2)};
       size.epoch = IntegerOrNone(catalog, row, 3);
       size.layer = catalog.Text(row, 4);
       size.stored = catalog.Bool(row, 5);

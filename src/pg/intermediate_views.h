@@ -18,22 +18,22 @@ namespace trails::pg {
 
 // What has layers, as both views name it.
 struct ViewedModel {
-  std::string name;
+  std::optional<std::string> name;      // none where a row that tells it is corrupt
   std::optional<std::int32_t> version;  // of a model
   Oid owner = InvalidOid;
 };
 
-// One layer at one epoch.
+// One layer at one epoch. None of layer, shape, rows and scheme where its row is corrupt.
 struct ViewedLayer {
   ViewedModel model;
   std::string kind;  // model, pipeline or foreign
   std::int32_t epoch = 0;
-  std::string layer;
-  std::vector<std::int32_t> shape;  // [3], whatever is stored: damage is for others to find
-  // As its columns are numbered: after a scheme that pools. None where scheme or shape is damaged.
-  std::optional<std::vector<std::int32_t>> stored_shape;
-  std::int64_t rows = 0;
-  std::string scheme;
+  std::optional<std::string> layer;
+  std::optional<std::vector<std::int32_t>> shape;  // [3]
+  std::optional<std::vector<std::int32_t>>
+      stored_shape;  // as its columns are numbered: after a scheme that pools
+  std::optional<std::int64_t> rows;
+  std::optional<std::string> scheme;
   std::optional<std::string> source;      // of a model
   std::optional<std::string> key;         // of a model, where one was given
   std::optional<bool> pinned;             // the owner's alone
@@ -60,7 +60,8 @@ struct IntermediateSize {
   std::int64_t amortised_bytes = 0;
 };
 
-// All that the caller, or a role whose privileges the caller has, logged. Throws PgError.
+// All that the caller, or a role whose privileges the caller has, logged, but layers whose rows are
+// corrupt. Throws PgError.
 // Cost: some 30 us a partition, measured beside other work.
 std::vector<IntermediateSize> ListSizes();
 

@@ -15,6 +15,7 @@ extern "C" {
 #include "pg/input_rows.h"
 #include "pg/logged_inputs.h"
 #include "pg/memory_scope.h"
+#include "pg/model_catalog.h"
 
 namespace trails::pg {
 
@@ -25,13 +26,14 @@ struct Hashed {
   DatasetRow dataset;
   std::string in_order;
   std::string any_order;
+  std::string features;
 };
 
 std::vector<Hashed> ListDatasets(CatalogSession &catalog) {
   const MemoryScope memory;
   const std::uint64_t count = catalog.Read(
       "SELECT dataset_id, intermediate_id, rows, categorical, numeric, coalesce(key, ''), "
-      "fingerprint, source_hash FROM trails.dataset ORDER BY dataset_id",
+      "fingerprint, source_hash, features FROM trails.dataset ORDER BY dataset_id",
       SqlParameters());
   std::vector<Hashed> datasets;
   for (std::uint64_t row = 0; row < count; ++row) {
@@ -44,6 +46,7 @@ std::vector<Hashed> ListDatasets(CatalogSession &catalog) {
     hashed.dataset.key = catalog.Text(row, 5);
     hashed.in_order = catalog.Text(row, 6);
     hashed.any_order = catalog.Text(row, 7);
+    hashed.features = catalog.Text(row, 8);
     datasets.push_back(std::move(hashed));
   }
   return datasets;
@@ -79,7 +82,8 @@ std::optional<std::pair<const char *, std::string>> Defect(CatalogSession &catal
   const std::int64_t id = hashed.dataset.dataset_id;
   try {
     const RowHashes hashes = HashRows(catalog, hashed.dataset);
-    if (hashes.in_order() == hashed.in_order && hashes.any_order() == hashed.any_order) {
+    if (hashes.in_order() == hashed.in_order && hashes.any_order() == hashed.any_order &&
+        hashes.features() == hashed.features) {
       return std::nullopt;
     }
     return std::pair("wrong fingerprint",
@@ -90,6 +94,47 @@ std::optional<std::pair<const char *, std::string>> Defect(CatalogSession &catal
     return std::pair("wrong rows or columns",
                      fmt::format("Data set {}: {}: {}", id, error.what(), error.detail()));
   }
+}
+
+// What the catalog says of the rows that a model was logged with, from column `first` on:
+// dataset_id, categorical, numeric, encoder; the first NULL where it was not logged.
+struct LoggedWith {
+  std::int64_t dataset_id = 0;
+  std::int32_t categorical = 0;
+  std::int32_t numeric = 0;
+  std::string encoder;
+
+  LoggedWith(const CatalogSession &catalog, int first)
+      : dataset_id(catalog.Bigint(0, first)),
+        categorical(catalog.Integer(0, first + 1)),
+        numeric(catalog.Integer(0, first + 2)),
+        encoder(catalog.Text(0, first + 3)) {}
+};
+
+// What is wrong with a model, or with the rows that it was logged with: problem and sentence.
+std::optional<std::pair<const char *, std::string>> Defect(std::string_view artefact,
+                                                           bool is_own_seal,
+                                                           const LoggedWith &rows) {
+  try {
+    const Fields fields = ReadArtefact(artefact).fields;
+    if (!is_own_seal) return std::pair("wrong parameters", "They are not those that were stored.");
+    if (rows.dataset_id == 0) return std::nullopt;
+    if (fields.categorical() == rows.categorical && fields.numeric() == rows.numeric &&
+        EncoderHash(fields) == rows.encoder) {
+      return std::nullopt;
+    }
+    return std::pair("wrong encoder",
+                     fmt::format("Data set {} is not encoded as they want it.", rows.dataset_id));
+  } catch (const Error &error) {
+    if (error.kind() != ErrorKind::kCorruptData) throw;
+    return std::pair("corrupt parameters", fmt::format("{}: {}", error.what(), error.detail()));
+  }
+}
+
+std::string JoinedParts(CatalogSession &catalog, std::uint64_t parts) {
+  std::string artefact;
+  for (std::uint64_t part = 0; part < parts; ++part) catalog.AppendBytes(part, 0, &artefact);
+  return artefact;
 }
 
 }  // namespace
@@ -104,8 +149,10 @@ std::vector<StoreProblem> CheckParameters(CatalogSession &catalog) {
     SqlParameters after;
     after.AddBigint(logged).AddInteger(epoch);
     if (catalog.ReadOften(
-            "SELECT logged_id, epoch, bytes, seal FROM trails.snapshot WHERE bytes > 0 "
-            "AND (logged_id, epoch) > ($1, $2) ORDER BY logged_id, epoch LIMIT 1",
+            "SELECT s.logged_id, s.epoch, s.bytes, s.seal, d.dataset_id, d.categorical, d.numeric, "
+            "d.encoder FROM trails.snapshot AS s LEFT JOIN trails.logged USING (logged_id) "
+            "LEFT JOIN trails.dataset AS d USING (dataset_id) WHERE s.bytes > 0 "
+            "AND (s.logged_id, s.epoch) > ($1, $2) ORDER BY s.logged_id, s.epoch LIMIT 1",
             after) == 0) {
       return problems;
     }
@@ -113,28 +160,58 @@ std::vector<StoreProblem> CheckParameters(CatalogSession &catalog) {
     epoch = catalog.Integer(0, 1);
     const std::int64_t bytes = catalog.Bigint(0, 2);
     const ChunkHash seal{catalog.Uuid(0, 3)};
+    const LoggedWith rows(catalog, 4);
     SqlParameters snapshot;
     snapshot.AddBigint(logged).AddInteger(epoch);
-    const std::uint64_t parts = catalog.ReadOften(
-        "SELECT bytes FROM trails.snapshot_part WHERE logged_id = $1 "
-        "AND epoch = $2 ORDER BY part",
-        snapshot);
-    std::string artefact;
-    for (std::uint64_t part = 0; part < parts; ++part) catalog.AppendBytes(part, 0, &artefact);
+    const std::string artefact = JoinedParts(
+        catalog, catalog.ReadOften("SELECT bytes FROM trails.snapshot_part WHERE logged_id = $1 "
+                                   "AND epoch = $2 ORDER BY part",
+                                   snapshot));
     if (static_cast<std::int64_t>(artefact.size()) != bytes) continue;  // named by a rule
+    const bool is_own = SealOfParameters(logged, epoch, artefact) == seal;
+    if (const auto defect = Defect(artefact, is_own, rows)) {
+      problems.push_back(
+          {defect->first, "catalog", -1, -1, -1, -1,
+           fmt::format("Of epoch {} of what was logged as {}: {}", epoch, logged, defect->second)});
+    }
+  }
+}
+
+std::vector<StoreProblem> CheckModels(CatalogSession &catalog) {
+  std::vector<StoreProblem> problems;
+  std::int64_t model = std::numeric_limits<std::int64_t>::min();
+  for (;;) {
+    const MemoryScope memory;
+    CallPg([] { CHECK_FOR_INTERRUPTS(); });
+    SqlParameters after;
+    after.AddBigint(model);
+    if (catalog.ReadOften(
+            "SELECT m.model_id, m.bytes, m.parts_seal, d.dataset_id, d.categorical, d.numeric, "
+            "d.encoder FROM trails.model AS m LEFT JOIN trails.logged USING (model_id) "
+            "LEFT JOIN trails.dataset AS d USING (dataset_id) WHERE m.model_id > $1 "
+            "ORDER BY m.model_id LIMIT 1",
+            after) == 0) {
+      return problems;
+    }
+    model = catalog.Bigint(0, 0);
+    const std::int64_t bytes = catalog.Bigint(0, 1);
+    const ChunkHash seal{catalog.Uuid(0, 2)};
+    const LoggedWith rows(catalog, 3);
+    SqlParameters number;
+    number.AddBigint(model);
+    const std::string artefact = JoinedParts(
+        catalog,
+        catalog.ReadOften("SELECT bytes FROM trails.model_part WHERE model_id = $1 ORDER BY part",
+                          number));
     const auto report = [&](const char *problem, const std::string &detail) {
       problems.push_back(
-          {problem, "catalog", -1, -1, -1, -1,
-           fmt::format("Of epoch {} of what was logged as {}: {}", epoch, logged, detail)});
+          {problem, "catalog", -1, -1, -1, -1, fmt::format("Of model {}: {}", model, detail)});
     };
-    try {
-      (void)ReadArtefact(artefact);
-      if (SealOfParameters(logged, epoch, artefact) != seal) {
-        report("wrong parameters", "They are not those that were logged.");
-      }
-    } catch (const Error &error) {
-      if (error.kind() != ErrorKind::kCorruptData) throw;
-      report("corrupt parameters", fmt::format("{}: {}", error.what(), error.detail()));
+    if (static_cast<std::int64_t>(artefact.size()) != bytes) {
+      report("incomplete parameters",
+             fmt::format("{} bytes are stored of {}.", artefact.size(), bytes));
+    } else if (const auto defect = Defect(artefact, SealOfModel(model, artefact) == seal, rows)) {
+      report(defect->first, defect->second);
     }
   }
 }

@@ -49,6 +49,7 @@ std::shared_ptr<LoadedModel> OpenModel(ModelRow row) {
   Predictor predictor = RunOnBytes(std::ssize(bytes), [&](const std::stop_token &stop) {
     return Predictor(ReadArtefact(bytes, stop), stop);
   });
+  RequireOwnBytes(row, bytes);
   auto loaded = std::make_shared<LoadedModel>(LoadedModel{std::move(row), std::move(predictor)});
   cache.models.push_front(loaded);
   cache.by_key[loaded->row.key] = cache.models.begin();

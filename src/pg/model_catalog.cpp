@@ -8,7 +8,9 @@ extern "C" {
 
 #include <vector>
 
+#include "core/intermediates/partition.h"
 #include "pg/intermediate_catalog.h"
+#include "pg/row_seal.h"
 
 namespace trails::pg {
 
@@ -18,16 +20,16 @@ namespace {
 // the name is ambiguous. Visibility is the same as in the policy on trails.model.
 constexpr const char *kFindByName =
     "SELECT DISTINCT ON (owner = $2, owner::oid) model_id, owner::oid, bytes, "
-    "created_at, name "
-    "FROM trails.model "
+    "created_at, name, parts_seal, seal = trails.seal_of(m) "
+    "FROM trails.model AS m "
     "WHERE name = $1 AND (pg_has_role($2, owner::oid, 'USAGE') OR 0::oid = ANY (readers::oid[]) "
     "OR EXISTS (SELECT FROM unnest(readers) AS reader WHERE pg_has_role($2, reader::oid, "
     "'USAGE'))) "
     "ORDER BY owner = $2 DESC, owner::oid, model_id DESC LIMIT 2";
 constexpr const char *kFindByOwnerAndName =
     "SELECT DISTINCT ON (owner = $2, owner::oid) model_id, owner::oid, bytes, "
-    "created_at, name "
-    "FROM trails.model "
+    "created_at, name, parts_seal, seal = trails.seal_of(m) "
+    "FROM trails.model AS m "
     "WHERE concat(pg_get_userbyid(owner::oid), '.', name) = $1 "
     "AND (pg_has_role($2, owner::oid, 'USAGE') OR 0::oid = ANY (readers::oid[]) "
     "OR EXISTS (SELECT FROM unnest(readers) AS reader WHERE pg_has_role($2, reader::oid, "
@@ -60,6 +62,8 @@ std::optional<ModelRow> FindIfAny(CatalogSession &catalog, std::string_view mode
   row.key = {CatalogTable("model"), catalog.Bigint(0, 0), catalog.Bigint(0, 3)};
   row.bytes = catalog.Bigint(0, 2);
   row.name = catalog.Text(0, 4);
+  row.parts_seal = {catalog.Uuid(0, 5)};
+  row.is_sealed = catalog.Bool(0, 6);
   return row;
 }
 
@@ -113,7 +117,9 @@ void ThrowNotUnique(const std::string &subject, const std::string &name, const c
 }
 
 ModelRow FindModel(std::string_view model) {
-  return WithCatalog([&](CatalogSession &catalog) { return Find(catalog, model); });
+  ModelRow row = WithCatalog([&](CatalogSession &catalog) { return Find(catalog, model); });
+  RequireSealed(row.is_sealed, SealedTable::kModel, row.key.model_id);
+  return row;
 }
 
 std::optional<ModelRow> FindModelIfAny(std::string_view model) {
@@ -125,9 +131,11 @@ ModelRow FindVersion(CatalogSession &catalog, const ModelRow &newest, std::int32
   parameters.AddOid(newest.owner).AddText(newest.name).AddInteger(version);
   // Whoever may use one version may use all.
   const std::uint64_t found = catalog.WriteOften(
-      "SELECT model_id, bytes, created_at, version, versions FROM (SELECT model_id, bytes, "
-      "created_at, row_number() OVER (ORDER BY model_id) AS version, count(*) OVER () AS versions "
-      "FROM trails.model WHERE owner = $1 AND name = $2) AS numbered "
+      "SELECT model_id, bytes, created_at, version, versions, parts_seal, is_sealed "
+      "FROM (SELECT model_id, bytes, created_at, parts_seal, seal = trails.seal_of(m) AS "
+      "is_sealed, "
+      "row_number() OVER (ORDER BY model_id) AS version, count(*) OVER () AS versions "
+      "FROM trails.model AS m WHERE owner = $1 AND name = $2) AS numbered "
       "WHERE version = $3 OR version = versions ORDER BY version = $3 DESC",
       parameters);
   if (found == 0) ThrowMissing(newest.name);
@@ -142,6 +150,8 @@ ModelRow FindVersion(CatalogSession &catalog, const ModelRow &newest, std::int32
   row.key.model_id = catalog.Bigint(0, 0);
   row.bytes = catalog.Bigint(0, 1);
   row.key.created_at = catalog.Bigint(0, 2);
+  row.parts_seal = {catalog.Uuid(0, 5)};
+  row.is_sealed = catalog.Bool(0, 6);
   return row;
 }
 
@@ -160,6 +170,17 @@ std::string ReadModelBytes(const ModelRow &row) {
     }
     return bytes;
   });
+}
+
+ChunkHash SealOfModel(std::int64_t model_id, std::string_view artefact) {
+  constexpr std::int32_t kNoEpoch = -1;
+  return SealOf({model_id, 0, kNoEpoch}, HashOf(artefact, 1));
+}
+
+void RequireOwnBytes(const ModelRow &row, std::string_view artefact) {
+  if (SealOfModel(row.key.model_id, artefact) == row.parts_seal) return;
+  throw Error(ErrorKind::kCorruptData, fmt::format("model \"{}\" is corrupt", row.name),
+              "Its bytes in trails.model_part are not those that were stored for it.");
 }
 
 ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model) {
@@ -215,7 +236,18 @@ void RenameModel(std::string_view model, std::string_view new_name) {
     }
     SqlParameters parameters;
     parameters.AddOid(row.owner).AddText(row.name).AddText(new_name);
-    catalog.Write("UPDATE trails.model SET name = $3 WHERE owner = $1 AND name = $2", parameters);
+    if (catalog.Write("SELECT model_id FROM trails.model AS m WHERE owner = $1 AND name = $2 "
+                      "AND seal IS DISTINCT FROM trails.seal_of(m) AND $3 IS NOT NULL "
+                      "ORDER BY model_id LIMIT 1",
+                      parameters) > 0) {
+      ThrowUnsealed(SealedTable::kModel, catalog.Bigint(0, 0));
+    }
+    const std::uint64_t renamed = catalog.Write(
+        "UPDATE trails.model SET name = $3 WHERE owner = $1 AND name = $2 RETURNING model_id",
+        parameters);
+    std::vector<std::int64_t> ids;
+    for (std::uint64_t i = 0; i < renamed; ++i) ids.push_back(catalog.Bigint(i, 0));
+    for (const std::int64_t id : ids) SealRow(catalog, SealedTable::kModel, id);
   });
 }
 

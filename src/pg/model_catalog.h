@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/intermediates/chunk.h"
 #include "pg/bridge.h"
 #include "pg/catalog_session.h"
 
@@ -32,6 +33,8 @@ struct ModelRow {
   std::string name;
   Oid owner = InvalidOid;
   std::int64_t bytes = 0;
+  ChunkHash parts_seal;    // over its bytes, see SealOfModel
+  bool is_sealed = false;  // whether its row is as it was written, see row_seal.h
 };
 
 // Throws PgError (42725): `subject`, which the caller called `name`, is of several other owners.
@@ -39,19 +42,27 @@ struct ModelRow {
                                  const char *detail);
 
 // Throws Error(kUndefinedObject) when there is none that the caller may use; PgError (42725) when
-// models of several other owners have the name. Cost: one index look-up through a kept plan.
+// models of several other owners have the name; Error(kCorruptData) where its row is not as it was
+// written. Cost: one index look-up through a kept plan.
 ModelRow FindModel(std::string_view model);
-// The same, nothing where there is none.
+// The same, nothing where there is none, and a row that is not sealed as any other.
 std::optional<ModelRow> FindModelIfAny(std::string_view model);
 // Another model of the same owner and name, by its version as trails.models counts them: from 1,
-// the oldest first. Throws Error(kUndefinedObject) with a HINT where there is no such version.
+// the oldest first; it may be not sealed. Throws Error(kUndefinedObject) with a HINT where there is
+// no such version.
 ModelRow FindVersion(CatalogSession &catalog, const ModelRow &newest, std::int32_t version);
 
 // The stored bytes. Throws Error(kCorruptData) when a part is missing; PgError.
 std::string ReadModelBytes(const ModelRow &row);
 
-// A model of the caller, or of a role whose privileges the caller has; its rows do not change until
-// the transaction ends but by this one. Throws what FindModel throws; PgError (42501) for another.
+// Tells that these bytes are that model's: trails.model.parts_seal.
+ChunkHash SealOfModel(std::int64_t model_id, std::string_view artefact);
+// Throws Error(kCorruptData) where they are another's.
+void RequireOwnBytes(const ModelRow &row, std::string_view artefact);
+
+// A model of the caller, or of a role whose privileges the caller has, sealed or not; its rows do
+// not change until the transaction ends but by this one. Throws what FindModel throws; PgError
+// (42501) for another.
 ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model);
 
 // These four act on a model of the caller, or of a role whose privileges the caller has.
@@ -63,7 +74,7 @@ ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model);
 void DropModel(std::string_view model, std::optional<std::int32_t> version);
 
 // Renames all versions. Throws Error(kDuplicateObject) when the owner has a model of that name,
-// kInvalidArgument for an empty name.
+// kInvalidArgument for an empty name, kCorruptData where one is not as it was written.
 void RenameModel(std::string_view model, std::string_view new_name);
 
 // Grants the use of all versions; role "public" stands for everybody. Granting twice is no error,

@@ -16,6 +16,7 @@ extern "C" {
 #include "pg/intermediate_catalog.h"
 #include "pg/logged_inputs.h"
 #include "pg/partition_store.h"
+#include "pg/row_seal.h"
 #include "pg/source_rights.h"
 
 namespace trails::pg {
@@ -53,6 +54,7 @@ void InsertIntermediate(CatalogSession &catalog, std::int64_t intermediate,
       "rows, scheme) OVERRIDING SYSTEM VALUE VALUES ($1, nullif($2, 0), $3, $4, $5, "
       "ARRAY[$6, $7, $8], $9, $10)",
       parameters);
+  SealRow(catalog, SealedTable::kIntermediate, intermediate);
 }
 
 // All layers of an epoch, in their order.
@@ -69,12 +71,15 @@ void InsertLayers(CatalogSession &catalog, std::int64_t logged, std::int32_t epo
   SqlParameters parameters;
   parameters.AddBigint(logged).AddInteger(epoch).AddBigint(rows).AddTexts(schemes).AddTexts(names);
   parameters.AddArray(INT4OID, columns, IntegerElement);
-  catalog.WriteOften(
+  const std::uint64_t inserted = catalog.WriteOften(
       "INSERT INTO trails.intermediate (logged_id, epoch, layer, position, shape, rows, scheme) "
       "SELECT $1, $2, l.layer, l.place - 1, ARRAY[l.columns, 1, 1], $3, l.scheme "
       "FROM unnest($4, $5, $6) WITH ORDINALITY AS l(scheme, layer, columns, place) "
-      "ORDER BY l.place",
+      "ORDER BY l.place RETURNING intermediate_id",
       parameters);
+  std::vector<std::int64_t> ids;
+  for (std::uint64_t row = 0; row < inserted; ++row) ids.push_back(catalog.Bigint(row, 0));
+  for (const std::int64_t id : ids) SealRow(catalog, SealedTable::kIntermediate, id);
 }
 
 std::string SourceName(CatalogSession &catalog, Oid relation) {
@@ -163,7 +168,8 @@ std::int64_t ShareOrInsert(CatalogSession &catalog, const StoredModel &model, co
                            const NewDataset &dataset) {
   SqlParameters parameters = DatasetParameters(model, rows, dataset);
   if (catalog.WriteOften(
-          "SELECT dataset_id FROM trails.dataset WHERE owner = $1 AND source = $2 "
+          "SELECT dataset_id FROM trails.dataset AS d WHERE seal = trails.seal_of(d) "
+          "AND owner = $1 AND source = $2 "
           "AND source_oid = $3 AND target = $4 AND key IS NOT DISTINCT FROM nullif($5, '')::name "
           "AND coalesce(sample, 0) = $6 AND columns = $7::name[] AND rows = $8 "
           "AND categorical = $9 AND numeric = $10 AND source_hash = $11 AND fingerprint = $12 "
@@ -183,6 +189,7 @@ std::int64_t ShareOrInsert(CatalogSession &catalog, const StoredModel &model, co
       "$10, $11, $12, $13, $14, $15, now()) RETURNING dataset_id",
       parameters);
   const std::int64_t inserted = catalog.Bigint(0, 0);
+  SealRow(catalog, SealedTable::kDataset, inserted);
   const Fields &fields = model.model.fields;
   IntermediateRow row;
   row.layer = "rows";
@@ -251,6 +258,7 @@ std::int64_t InsertLogged(CatalogSession &catalog, const StoredModel &model,
       "VALUES ($1, 'model', $2, $3, now()) RETURNING logged_id",
       logged);
   const std::int64_t id = catalog.Bigint(0, 0);
+  SealRow(catalog, SealedTable::kLogged, id);
   SqlParameters snapshot;
   snapshot.AddBigint(id).AddBigint(model.model_id);
   catalog.WriteOften(

@@ -89,8 +89,9 @@ constexpr const char *kSumUpCounts =
     "SELECT ctid FROM trails.query_count FOR UPDATE SKIP LOCKED)) RETURNING *) "
     "INSERT INTO trails.query_count (intermediate_id, first_column, queries, counted_at) "
     "SELECT intermediate_id, first_column, "
-    "sum(queries * 0.5 ^ (greatest(0, extract(epoch FROM clock_timestamp() - counted_at))::float8 "
-    "/ $1)), clock_timestamp() FROM counted GROUP BY intermediate_id, first_column";
+    "sum(queries * 0.5 ^ (least(3e8, greatest(0, extract(epoch FROM clock_timestamp() - "
+    "counted_at)))::float8 / $1)), clock_timestamp() FROM counted GROUP BY intermediate_id, "
+    "first_column";
 constexpr const char *kDeletePartitions[] = {
     "WITH useless AS (SELECT partition_id FROM trails.partition AS p WHERE NOT EXISTS "
     "(SELECT FROM trails.row_block AS b WHERE b.partition_id = p.partition_id) "

@@ -17,6 +17,7 @@ extern "C" {
 #include "pg/fresh_snapshot.h"
 #include "pg/lost_columns.h"
 #include "pg/memory_scope.h"
+#include "pg/row_seal.h"
 
 namespace trails::pg {
 
@@ -57,9 +58,42 @@ ColumnGroup RowIdGroup(std::int64_t intermediate, std::int32_t chunks) {
               {}, "trails.check_store names what is missing.");
 }
 
+// Throws where a row that says what the stages are is not as it was written, or missing.
+void RequireSealedStages(CatalogSession &catalog, std::int64_t logged,
+                         const std::string &pipeline) {
+  SqlParameters parameters;
+  parameters.AddBigint(logged);
+  const std::uint64_t count = catalog.WriteOften(
+      "SELECT i.intermediate_id, i.is_sealed, s.stage, s.is_sealed, i.position "
+      "FROM (SELECT r.intermediate_id, r.position, r.seal = trails.seal_of(r) AS is_sealed "
+      "FROM trails.intermediate AS r WHERE r.logged_id = $1) AS i FULL JOIN "
+      "(SELECT r.stage, r.seal = trails.seal_of(r) AS is_sealed FROM trails.pipeline_stage AS r "
+      "WHERE r.logged_id = $1) AS s ON s.stage = i.position ORDER BY s.stage, i.position",
+      parameters);
+  for (std::uint64_t row = 0; row < count; ++row) {
+    if (catalog.IsNull(row, 0) || catalog.IsNull(row, 2)) {
+      const bool has_stage = catalog.IsNull(row, 0);
+      throw Error(
+          ErrorKind::kCorruptData, fmt::format("stages of pipeline {} are corrupt", pipeline),
+          fmt::format("Stage {} has no row in trails.{}.", catalog.Integer(row, has_stage ? 2 : 4),
+                      has_stage ? "intermediate" : "pipeline_stage"),
+          "trails.check_store names all that is corrupt.");
+    }
+    RequireSealed(catalog.Bool(row, 1), SealedTable::kIntermediate, catalog.Bigint(row, 0));
+    if (catalog.Bool(row, 3)) continue;
+    throw Error(ErrorKind::kCorruptData,
+                fmt::format("row ({}, {}) of trails.pipeline_stage is corrupt", logged,
+                            catalog.Integer(row, 2)),
+                fmt::format("Stage {} of pipeline {} is not described as it was written.",
+                            catalog.Integer(row, 2), pipeline),
+                "trails.check_store names all that is corrupt.");
+  }
+}
+
 // Columns have name and type alone. pipeline: its name or number, for messages.
 std::vector<StageInfo> ListStages(CatalogSession &catalog, std::int64_t logged,
                                   const std::string &pipeline) {
+  RequireSealedStages(catalog, logged, pipeline);
   SqlParameters parameters;
   parameters.AddBigint(logged);
   const std::uint64_t count = catalog.WriteOften(

@@ -11,6 +11,7 @@
 #include "pg/model_catalog.h"
 #include "pg/partition_store.h"
 #include "pg/pipeline_catalog.h"
+#include "pg/row_seal.h"
 #include "pg/settings.h"
 #include "pg/source_rights.h"
 #include "pg/stage_query.h"
@@ -58,6 +59,7 @@ LoggedRow InsertLogged(CatalogSession &catalog, const PipelineRequest &request) 
       "now()) RETURNING logged_id",
       name);
   logged.logged_id = catalog.Bigint(0, 0);
+  SealRow(catalog, SealedTable::kLogged, logged.logged_id);
   return logged;
 }
 
@@ -81,6 +83,7 @@ void InsertStage(CatalogSession &catalog, const Pipeline &pipeline, StageInfo *s
       "VALUES ($1, 0, $2, $3, ARRAY[$4, 1, 1], $5, 'exact') RETURNING intermediate_id",
       row);
   stage->intermediate_id = catalog.Bigint(0, 0);
+  SealRow(catalog, SealedTable::kIntermediate, stage->intermediate_id);
   std::vector<std::string> names;
   std::vector<std::string> types;
   for (const StageColumn &column : stage->columns) {
@@ -93,7 +96,8 @@ void InsertStage(CatalogSession &catalog, const Pipeline &pipeline, StageInfo *s
   query.AddDouble(stage->seconds);
   catalog.Write(
       "INSERT INTO trails.pipeline_stage (logged_id, stage, query, columns, types, settings, "
-      "seconds) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      "seconds, seal) VALUES ($1, $2, $3, $4, $5, $6, $7, "
+      "trails.seal_of(ROW($1, $2, $3, $4, $5, $6, $7, NULL)::trails.pipeline_stage))",
       query);
 }
 

@@ -36,13 +36,16 @@ SqlParameters Of(const GroupKey &group) {
   return parameters;
 }
 
+// What is older than 3e8 seconds, ten years, counts as if it were so old: PostgreSQL's power()
+// fails where its result is too small.
 QueryCount InTable(CatalogSession &catalog, const GroupKey &group) {
   if (!CanReadCache()) return {};
   SqlParameters parameters = Of(group);
   parameters.AddDouble(kQueryHalfLife);
   catalog.ReadOften(
       "SELECT coalesce(sum(queries * power(0.5::double precision, "
-      "greatest(0, extract(epoch FROM now() - counted_at)::double precision) / $3)), 0), "
+      "least(3e8, greatest(0, extract(epoch FROM now() - counted_at)::double precision)) / $3)), "
+      "0), "
       "count(*) FROM trails.query_count WHERE intermediate_id = $1 AND first_column = $2",
       parameters);
   return {catalog.Double(0, 0), catalog.Bigint(0, 1)};
@@ -67,7 +70,7 @@ void Fold(CatalogSession &catalog, const GroupKey &group) {
       "FOR UPDATE SKIP LOCKED)) RETURNING queries, counted_at) "
       "INSERT INTO trails.query_count (intermediate_id, first_column, queries, counted_at) "
       "SELECT $1, $2, sum(queries * power(0.5::double precision, "
-      "greatest(0, extract(epoch FROM now() - counted_at)::double precision) / $3)), "
+      "least(3e8, greatest(0, extract(epoch FROM now() - counted_at)::double precision)) / $3)), "
       "now() FROM gone HAVING count(*) > 0",
       parameters);
 }

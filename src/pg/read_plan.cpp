@@ -147,7 +147,7 @@ std::vector<StoredGroup> KnownGroups(CatalogSession &catalog, const Intermediate
 struct Obstacle {
   const char *reason;
   const char *hint;
-  const char *foreign_hint;
+  const char *foreign_hint;  // null where a foreign one can only be so because it was damaged
 };
 
 // Null where they can be read.
@@ -167,7 +167,7 @@ const Obstacle *WhyNotRead(const CheckedQuery &query, const GroupPlan &group) {
   static constexpr Obstacle kNotStored{
       "not stored",
       "Leave the strategy to 'auto', or log the layer with trails.gamma_min at 0, which stores it.",
-      "Of a foreign model there are the values that were logged, as their scheme keeps them."};
+      nullptr};
   if (query.query.intermediate.scheme.kind == SchemeKind::kStats) return &kStatisticsOnly;
   if (query.query.precision == Precision::kExact && query.is_lossy()) return &kNotExact;
   return group.stored ? nullptr : &kNotStored;
@@ -176,6 +176,14 @@ const Obstacle *WhyNotRead(const CheckedQuery &query, const GroupPlan &group) {
 [[noreturn]] void ThrowNotRead(const CheckedQuery &query, const GroupPlan &group,
                                const Obstacle &obstacle) {
   const IntermediateRow &layer = query.query.intermediate;
+  if (layer.is_foreign && obstacle.foreign_hint == nullptr) {
+    throw Error(
+        ErrorKind::kCorruptData, fmt::format("values of layer \"{}\" are missing", layer.layer),
+        fmt::format("Intermediate {} is of a foreign model, of which columns {} to {} cannot "
+                    "be made again.",
+                    layer.intermediate_id, group.first_column + 1,
+                    group.first_column + group.group_columns));
+  }
   throw Error(ErrorKind::kInvalidArgument,
               fmt::format("layer \"{}\" cannot be read from the store", layer.layer),
               fmt::format("Columns {} to {}: {}.", group.first_column + 1,

@@ -116,7 +116,8 @@ class CacheContents {
         "FROM (SELECT intermediate_id, first_column, array_agg(partition_id) AS partitions "
         "FROM trails.cached_block GROUP BY intermediate_id, first_column) AS b "
         "JOIN trails.intermediate AS i USING (intermediate_id) "
-        "JOIN trails.logged AS l USING (logged_id) ORDER BY b.intermediate_id, b.first_column",
+        "JOIN trails.logged AS l USING (logged_id) WHERE i.seal = trails.seal_of(i) ORDER BY "
+        "b.intermediate_id, b.first_column",
         parameters);
     for (std::uint64_t row = 0; row < count; ++row) {
       const std::int64_t intermediate = catalog.Bigint(row, 0);

@@ -143,6 +143,7 @@ class StoreCheck {
         last = page.back().partition.id;
       }
     }
+    Add(CheckModels(catalog_));
     Add(CheckParameters(catalog_));
     std::set<std::int64_t> named;
     for (const StoreProblem &problem : problems_) named.insert(problem.intermediate);

@@ -25,11 +25,11 @@ struct StoreProblem {
 // Columns as problems name them, from 1, of a position from 0 that may be any number.
 std::int32_t NumberOfColumn(std::int32_t position) noexcept;
 
-// Reads every row, every chunk, all statistics and parameters as they are at one moment; verifies
-// checksums, hashes and seals, and the rows of data sets by their fingerprints. Nothing in a sound
-// store, whatever other sessions are doing; garbage is no problem, unless it is of what is gone.
-// What is corrupt is named, and the rest looked at all the same. Throws PgError, also on cancel,
-// within one partition or model. Cost: some 15 us a chunk.
+// Reads every row, every chunk, all statistics, models and parameters as they are at one moment;
+// verifies checksums, hashes and seals, and the rows of data sets by their fingerprints. Nothing in
+// a sound store, whatever other sessions are doing; garbage is no problem, unless it is of what is
+// gone. What is corrupt is named, and the rest looked at all the same. Throws PgError, also on
+// cancel, within one partition or model. Cost: some 15 us a chunk.
 std::vector<StoreProblem> CheckStore();
 
 }  // namespace trails::pg

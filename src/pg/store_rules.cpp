@@ -31,6 +31,35 @@ struct CatalogRule {
   const char *query;
 };
 constexpr CatalogRule kRules[] = {
+    {"changed row", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Row %s of trails.model, \"%s\", is not as it was "
+     "written.', m.model_id, m.name) FROM trails.model AS m "
+     "WHERE m.seal IS DISTINCT FROM trails.seal_of(m)"},
+    {"changed row", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Row %s of trails.logged is not as it was written.', "
+     "l.logged_id) FROM trails.logged AS l WHERE l.seal IS DISTINCT FROM trails.seal_of(l)"},
+    {"changed row", "catalog",
+     "SELECT d.intermediate_id, NULL, NULL, NULL, format('Row %s of trails.dataset is not as it "
+     "was written.', d.dataset_id) FROM trails.dataset AS d "
+     "WHERE d.seal IS DISTINCT FROM trails.seal_of(d)"},
+    {"changed row", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Row (%s, %s) of trails.pipeline_stage is not as it "
+     "was written.', s.logged_id, s.stage) FROM trails.pipeline_stage AS s "
+     "WHERE s.seal IS DISTINCT FROM trails.seal_of(s)"},
+    {"changed row", "catalog",
+     "SELECT i.intermediate_id, NULL, NULL, NULL, format('Row %s of trails.intermediate, \"%s\", "
+     "is not as it was written.', i.intermediate_id, i.layer) FROM trails.intermediate AS i "
+     "WHERE i.seal IS DISTINCT FROM trails.seal_of(i)"},
+    {"changed row", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Row (%s, %s) of trails.foreign_label is not as it "
+     "was written.', f.logged_id, f.row_id) FROM trails.foreign_label AS f "
+     "WHERE f.seal IS DISTINCT FROM trails.seal_of(f) AND EXISTS "
+     "(SELECT FROM trails.logged AS l WHERE l.logged_id = f.logged_id)"},
+    {"labels missing", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('What was logged as %s has %s of %s labels.', "
+     "l.logged_id, f.labels, l.labels) FROM trails.logged AS l, LATERAL (SELECT count(*) AS labels "
+     "FROM trails.foreign_label AS f WHERE f.logged_id = l.logged_id) AS f "
+     "WHERE f.labels <> l.labels"},
     {"block of no intermediate", "durable",
      "SELECT intermediate_id, block, first_column, partition_id, 'Its intermediate is gone; "
      "trails.collect_garbage deletes it.' FROM trails.row_block AS b WHERE NOT EXISTS "
@@ -139,10 +168,18 @@ constexpr CatalogRule kRules[] = {
      "FROM trails.snapshot AS s FULL JOIN (SELECT logged_id, epoch, "
      "sum(octet_length(bytes)) AS bytes FROM trails.snapshot_part GROUP BY logged_id, epoch) AS p "
      "USING (logged_id, epoch) WHERE coalesce(p.bytes, 0) <> coalesce(s.bytes, 0)"},
+    {"incomplete parameters", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Epoch %s of what was logged as %s has none of its "
+     "own.', epoch, logged_id) FROM trails.snapshot WHERE epoch <> 0 AND bytes = 0"},
     {"stage of nothing", "catalog",
      "SELECT NULL, NULL, NULL, NULL, format('Stage %s is of what was logged as %s, which is no "
      "pipeline.', s.stage, s.logged_id) FROM trails.pipeline_stage AS s WHERE NOT EXISTS "
      "(SELECT FROM trails.logged AS l WHERE l.logged_id = s.logged_id AND l.kind = 'pipeline')"},
+    {"stage without layer", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Stage %s of what was logged as %s has no row in "
+     "trails.intermediate.', s.stage, s.logged_id) FROM trails.pipeline_stage AS s "
+     "WHERE NOT EXISTS (SELECT FROM trails.intermediate AS i "
+     "WHERE i.logged_id = s.logged_id AND i.position = s.stage)"},
     {"pipeline without stage", "catalog",
      "SELECT i.intermediate_id, NULL, NULL, NULL, format('Stage %s of pipeline \"%s\" has no "
      "query.', i.position, l.name) FROM trails.logged AS l JOIN trails.intermediate AS i "

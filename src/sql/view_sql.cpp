@@ -22,7 +22,11 @@ void AddInteger(const std::optional<std::int32_t> &number, RowValues *row) {
 }
 
 void AddModel(const ViewedModel &model, RowValues *row) {
-  row->AddName(model.name);
+  if (model.name) {
+    row->AddName(*model.name);
+  } else {
+    row->AddNull();
+  }
   AddInteger(model.version, row);
   row->AddOid(model.owner);
 }
@@ -40,14 +44,23 @@ TRAILS_PG_FUNCTION(trails_intermediate_rows) {
   for (const ViewedLayer &layer : layers) {
     RowValues row;
     AddModel(layer.model, &row);
-    row.AddText(layer.kind).AddInteger(layer.epoch).AddText(layer.layer).AddIntegers(layer.shape);
+    row.AddText(layer.kind).AddInteger(layer.epoch).AddTextOrNull(layer.layer);
+    if (layer.shape) {
+      row.AddIntegers(*layer.shape);
+    } else {
+      row.AddNull();
+    }
     if (layer.stored_shape) {
       row.AddIntegers(*layer.stored_shape);
     } else {
       row.AddNull();
     }
-    row.AddBigint(layer.rows).AddText(layer.scheme);
-    row.AddTextOrNull(layer.source);
+    if (layer.rows) {
+      row.AddBigint(*layer.rows);
+    } else {
+      row.AddNull();
+    }
+    row.AddTextOrNull(layer.scheme).AddTextOrNull(layer.source);
     if (layer.key) {
       row.AddName(*layer.key);
     } else {

@@ -269,10 +269,12 @@ SELECT rows FROM trails.log_intermediates('many', layers => '{loss}');
 BEGIN;
 UPDATE trails.dataset SET intermediate_id = (SELECT intermediate_id FROM trails.dataset WHERE source LIKE '%many_ids')
 WHERE source LIKE '%few_ids';
+UPDATE trails.dataset AS d SET seal = trails.seal_of(d);
 SELECT count(*) FROM trails.get_intermediate('few', 'hidden1', strategy => 'rerun');
 ROLLBACK;
 BEGIN;
 UPDATE trails.dataset SET categorical = 0, "numeric" = 2 WHERE source LIKE '%few_ids';
+UPDATE trails.dataset AS d SET seal = trails.seal_of(d);
 SELECT count(*) FROM trails.get_intermediate('few', 'hidden1', strategy => 'rerun');
 ROLLBACK;
 SELECT count(*) FROM trails.get_intermediate('few', 'hidden1', strategy => 'rerun');

@@ -24,7 +24,7 @@ BEGIN
     RETURN answer;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    RETURN regexp_replace(SQLSTATE || ' ' || SQLERRM || ' | ' || detail, '(intermediate|Intermediate|Partition|partition) \d+', '\1 N', 'g');
+    RETURN regexp_replace(SQLSTATE || ' ' || SQLERRM || ' | ' || detail, '(intermediate|Intermediate|Partition|partition|row) \d+', '\1 N', 'g');
 END $$;
 CREATE FUNCTION id(name text) RETURNS bigint LANGUAGE sql AS $$
     SELECT intermediate_id FROM trails.intermediate WHERE layer = name AND scheme <> 'encoded' $$;
