@@ -62,6 +62,11 @@ CardTable::CardTable(const Dataset &data, const kernels::FieldPlan &plan)
   Finish(data);
 }
 
+CardTable::~CardTable() {
+  // Copies read the pinned memory that ends here; a failure has been or will be seen elsewhere.
+  (void)cudaStreamSynchronize(stream_.get());
+}
+
 void CardTable::Append(const std::int32_t *ids, const float *values, std::int64_t count) {
   if (count > most_rows_ - appended_) {
     throw Error(ErrorKind::kInternal, "a table on the card is full");

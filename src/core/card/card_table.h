@@ -25,6 +25,10 @@ class CardTable {
   CardTable(const Fields &fields, const kernels::FieldPlan &plan, std::int64_t rows);
   // All rows of a data set, finished.
   CardTable(const Dataset &data, const kernels::FieldPlan &plan);
+  // Waits for copies that are under way.
+  ~CardTable();
+  CardTable(const CardTable &) = delete;
+  CardTable &operator=(const CardTable &) = delete;
 
   // The next `count` rows: ids [count, categorical], values [count, numeric], as in EncodedRows;
   // read before it returns. Throws Error(kInternal) when there is no room. Cost: 2 ns a value,

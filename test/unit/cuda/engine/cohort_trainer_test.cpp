@@ -56,7 +56,9 @@ std::vector<TrainerOptions> FiveMembers(Task task) {
 
 struct Trial {
   explicit Trial(Task task, Encoding encoding = Encoding::kPiecewiseLinear)
-      : data(test::GenerateDataset({.rows = 500, .task = task}, encoding)),
+      : Trial(task, test::GenerateDataset({.rows = 500, .task = task}, encoding)) {}
+  Trial(Task task, Dataset dataset)
+      : data(std::move(dataset)),
         plan(data.fields.Plan()),
         table(std::make_shared<CardTable>(data, plan)),
         members(FiveMembers(task)) {}
@@ -156,6 +158,37 @@ INSTANTIATE_TEST_SUITE_P(Tasks, CohortOfTask,
                                          std::pair{Task::kMulticlass, Encoding::kPiecewiseLinear},
                                          std::pair{Task::kRegression, Encoding::kPiecewiseLinear},
                                          std::pair{Task::kBinary, Encoding::kTrails}));
+
+// Features first .. last - 1 of the generated table: 0 and 1 are text, 2 to 4 numbers.
+Dataset SomeFeatures(std::size_t first, std::size_t last, std::int64_t rows) {
+  const test::GeneratedOptions generated{.rows = rows};
+  Table table = test::GenerateTable(generated);
+  std::vector<Column> features;
+  for (std::size_t f = first; f < last; ++f) features.push_back(std::move(table.features[f]));
+  table.features = std::move(features);
+  std::vector<Notice> notices;
+  return BuildDataset(std::move(table), test::OptionsFor(generated), &notices);
+}
+
+// No numbers; no categories; a single mini-batch an epoch, smaller than any tile.
+TEST(CohortTrainer, TablesOfOneKindAndTinyOnesAreLearntToo) {
+  for (Dataset &dataset : std::vector<Dataset>{SomeFeatures(0, 2, 300), SomeFeatures(2, 5, 300),
+                                               SomeFeatures(0, 5, 30)}) {
+    const Trial trial(Task::kBinary, std::move(dataset));
+    const auto trainer = trial.Trainer();
+    CpuCohort twin(trial.data, trial.plan);
+    const auto members = trial.EnterAll(trainer.get());
+    trial.EnterAll(&twin);
+    const auto found = trainer->Train(members, 6, trial.interrupt);
+    const auto expected = twin.Train(members, 6, trial.interrupt);
+    const auto values = trainer->Judge(members, trial.interrupt);
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      EXPECT_NEAR(found[m].loss, expected[m].loss, kLossTolerance * expected[m].loss)
+          << trial.plan.categorical() << " categories, " << trial.plan.numeric() << " numbers";
+      EXPECT_EQ(std::isnan(values[m]), std::isnan(twin.Judge(members, trial.interrupt)[m]));
+    }
+  }
+}
 
 // Products in fewer bits learn the same within their bits.
 TEST(CohortTrainer, LowerPrecisionStaysNear) {
