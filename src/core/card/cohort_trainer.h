@@ -31,7 +31,9 @@ struct CohortTrainerOptions {
 };
 
 // One thread at a time makes calls, within a CardSession. Equal calls give equal bits on one card;
-// against CpuCohort sums are taken in another order (and products in another precision).
+// against CpuCohort sums are taken in another order (and products in another precision). Different
+// from it on purpose: an input's gradient beyond +-kMostTableGradient (cohort_gather.h) counts as
+// divergence, since the table's gradients are summed in fixed point.
 class CohortTrainer final : public Cohort {
  public:
   // data and plan (of data.fields) must outlive the cohort; table: of data, finished. Throws

@@ -46,7 +46,7 @@ class Cohort {
   virtual std::vector<CohortLoss> Train(std::span<const std::int32_t> members, std::int64_t steps,
                                         const Interrupt &interrupt) = 0;
 
-  // Mini-batches behind a member.
+  // Mini-batches behind a member; of one that diverged, any number.
   virtual std::int64_t Steps(std::int32_t member) const = 0;
   virtual std::int64_t steps_per_epoch() const = 0;
 
