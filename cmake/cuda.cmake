@@ -25,9 +25,18 @@ set(CMAKE_CUDA_EXTENSIONS OFF)
 list(APPEND CMAKE_CUDA_IMPLICIT_INCLUDE_DIRECTORIES /usr/include)
 find_package(CUDAToolkit 13 REQUIRED)
 
+# Compiled once for the library and for the programs of test/gpu and bench/gpu.
 file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS src/kernels/*.cu src/core/card/*.cu src/core/card/*.cpp)
-add_library(trails_cuda SHARED ${CUDA_SOURCES})
-target_link_libraries(trails_cuda PRIVATE trails_search trails_warnings CUDA::cudart CUDA::cublas)
-# The CUDA runtime is LibTorch's, beside which it is installed.
-set_target_properties(trails_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Shared
+add_library(trails_cuda_objects OBJECT ${CUDA_SOURCES})
+target_link_libraries(trails_cuda_objects PUBLIC trails_search CUDA::cudart CUDA::cublas
+                      PRIVATE trails_warnings)
+set_target_properties(trails_cuda_objects PROPERTIES CUDA_RUNTIME_LIBRARY Shared)
+
+add_library(trails_cuda SHARED)
+target_link_libraries(trails_cuda PRIVATE trails_cuda_objects trails_warnings)
+# The CUDA runtime is LibTorch's, beside which it is installed; cuBLAS the toolkit's, unless a wheel
+# of it was unpacked there too.
+set_target_properties(trails_cuda PROPERTIES PREFIX "" LINKER_LANGUAGE CXX
+  CUDA_RUNTIME_LIBRARY Shared
   INSTALL_RPATH "$ORIGIN/trails/nvidia/cu13/lib;${CUDAToolkit_LIBRARY_DIR}")
+add_dependencies(libraries trails_cuda)

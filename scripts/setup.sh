@@ -56,5 +56,5 @@ then
   cmake -S "$root" -B "$build" "${options[@]}" >"$build/configure.log" 2>&1 ||
     { tail -n 30 "$build/configure.log" >&2; exit 1; }
 fi
-cmake --build "$build" --parallel "${BUILD_JOBS:-$(nproc)}" --target trails trails_engine "$@"
+cmake --build "$build" --parallel "${BUILD_JOBS:-$(nproc)}" --target libraries "$@"
 "$root/scripts/install.sh"

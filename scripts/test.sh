@@ -88,7 +88,20 @@ suite_format() {
 suite_unit_base() { "$build/test/unit_base"; }
 suite_unit_engine() { "$build/test/unit_engine"; }
 # The kernels' own sources on an emulated card; test/gpu/run.sh runs the same tests on a real one.
-suite_unit_cuda() { "$build/test/unit_cuda" && "$build/test/unit_cuda_engine"; }
+suite_unit_cuda() {
+  local status=0 bench
+  "$build/test/unit_cuda" && "$build/test/unit_cuda_engine" || status=$?
+  for bench in kernels_bench cohort_bench card_space_bench; do
+    verdict "bench/gpu/$bench runs on an emulated card and writes JSON" writes_json "$bench"
+  done
+  return "$status"
+}
+
+# writes_json BENCH: whether it runs at its smallest and what it writes is JSON.
+writes_json() {
+  "$build/bench/emulated_$1" --tiny "--json=$logs/$1.json" &&
+    python3 -m json.tool "$logs/$1.json" >/dev/null
+}
 
 suite_golden() {
   local program name
@@ -109,7 +122,7 @@ suite_pgxs() {
   rm -rf "$copy"
   mkdir -p "$copy" && cd "$root" || return
   cp -a Makefile.pgxs trails.control include sql src "$copy/" || return
-  local compiler=g++
+  local compiler=g++ library
   command -v ccache >/dev/null && compiler="ccache g++"
   verdict "Makefile.pgxs builds both libraries" make -C "$copy" -f Makefile.pgxs -s -j "$(nproc)" \
     PG_CONFIG="$PG_CONFIG" TORCH_ROOT="$build/libtorch" CXX="$compiler"
@@ -117,11 +130,18 @@ suite_pgxs() {
     PG_CONFIG="$PG_CONFIG" TORCH_ROOT="$build/libtorch" CXX="$compiler" DESTDIR="$copy/installed"
   verdict "the installed engine finds LibTorch beside itself" finds_everything \
     "$copy/installed$pg_pkglibdir/trails_engine.so"
+  for library in trails trails_engine; do
+    verdict "$library.so is linked to no CUDA library" links_no_cuda \
+      "$copy/installed$pg_pkglibdir/$library.so"
+  done
   rm -rf "$copy/installed"
 }
 
 # finds_everything LIBRARY: whether the loader finds each library that LIBRARY is linked to.
 finds_everything() { ! LD_LIBRARY_PATH='' ldd "$1" | grep -E 'not found|=> .*/build/libtorch/'; }
+
+# links_no_cuda LIBRARY: whether LIBRARY itself is linked to nothing of CUDA's.
+links_no_cuda() { ! readelf -d "$1" | grep -E 'NEEDED.*(libcu|libnv|torch_cuda|c10_cuda)'; }
 
 suite_sanitizers() {
   local options=(-G Ninja -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1"

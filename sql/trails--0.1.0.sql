@@ -21,6 +21,9 @@ CREATE TABLE trails.run (
     over_budget_ms     bigint           NOT NULL,
     seed               bigint           NOT NULL,
     threads            integer          NOT NULL,
+    device             text             NOT NULL CHECK (device IN ('cpu', 'cuda', 'hybrid')),
+    card               text,
+    placement          text             NOT NULL,
     plan               jsonb            NOT NULL,
     settings           jsonb            NOT NULL,
     rows               bigint           NOT NULL,
@@ -65,8 +68,11 @@ COMMENT ON COLUMN trails.run.seconds IS 'wall time taken, from the call to the s
 COMMENT ON COLUMN trails.run.over_budget_ms IS 'milliseconds above the budget, 0 within it or without one';
 COMMENT ON COLUMN trails.run.seed IS 'seed of every random draw';
 COMMENT ON COLUMN trails.run.threads IS 'engine threads';
+COMMENT ON COLUMN trails.run.device IS 'where the phases ran: cpu; cuda, on the card; hybrid, the filtering phase on the CPU and the refinement phase on the card';
+COMMENT ON COLUMN trails.run.card IS 'name of the CUDA device that was used, or weighed against the CPU and not used; NULL for none';
+COMMENT ON COLUMN trails.run.placement IS 'why they ran there, for people';
 COMMENT ON COLUMN trails.run.plan IS 'the plan as carried out, or of a run that was stopped the one it was following: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in; given back to model_selection, u rounded up to a whole number, n, k and u fix a plan like it: longer than a timed run, with another schedule';
-COMMENT ON COLUMN trails.run.settings IS 'what the caller chose, or the defaults: encoding, split, group_by, categorical, numerical, stop_at, dropout, max_ids; of a selection also space, tfmem, refinement, fixed n, k, u, eta, max_epochs, only_filter, history, banks, keep_candidates; of a training architecture and epochs';
+COMMENT ON COLUMN trails.run.settings IS 'what the caller chose, or the defaults: encoding, split, group_by, categorical, numerical, stop_at, dropout, max_ids, device, precision; of a selection also space, tfmem, refinement, fixed n, k, u, eta, max_epochs, only_filter, history, banks, keep_candidates; of a training architecture and epochs';
 COMMENT ON COLUMN trails.run.rows IS 'rows read';
 COMMENT ON COLUMN trails.run.train_rows IS 'rows trained on';
 COMMENT ON COLUMN trails.run.valid_rows IS 'rows that candidates were compared on';
@@ -108,7 +114,7 @@ CREATE TABLE trails.step (
 COMMENT ON TABLE trails.step IS 'the steps of a run, planned beside actual';
 COMMENT ON COLUMN trails.step.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.step.number IS 'position within the run, from 0';
-COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing, logging';
+COMMENT ON COLUMN trails.step.step IS 'what is done: reading, encoding, placement, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing, logging';
 COMMENT ON COLUMN trails.step.models IS 'candidates scored or trained in it; NULL where none are or were, as in a step that was planned and not reached';
 COMMENT ON COLUMN trails.step.epochs IS 'that one of them has behind it at its end, on average; NULL where none is or was trained';
 COMMENT ON COLUMN trails.step.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';
@@ -734,7 +740,7 @@ COMMENT ON COLUMN trails.models.created_at IS 'when it was stored';
 
 CREATE VIEW trails.runs WITH (security_invoker = true) AS
 SELECT r.run_id, r.source, r.target, r.state, r.budget, r.seconds, r.over_budget_ms, r.plan,
-       m.name AS model, r.started_at
+       r.device, m.name AS model, r.started_at
 FROM trails.run AS r LEFT JOIN trails.model AS m USING (model_id);
 COMMENT ON VIEW trails.runs IS 'the caller''s model selections, and trainings of one candidate, that ended well; trails.steps has their plans beside what came of them';
 COMMENT ON COLUMN trails.runs.run_id IS 'number of the run';
@@ -745,6 +751,7 @@ COMMENT ON COLUMN trails.runs.budget IS 'wall time the caller gave; NULL for non
 COMMENT ON COLUMN trails.runs.seconds IS 'wall time taken, from the call to the stored model';
 COMMENT ON COLUMN trails.runs.over_budget_ms IS 'milliseconds above the budget, 0 within it or without one';
 COMMENT ON COLUMN trails.runs.plan IS 'the plan as carried out, or of a run that was stopped the one it was following: n candidates scored, k of them in the first rung, u epochs there (a fraction when the clock decided), rungs that candidates were trained in: one more than the highest rung in trails.candidates';
+COMMENT ON COLUMN trails.runs.device IS 'where the phases ran: cpu; cuda, on the card; hybrid, the filtering phase on the CPU and the refinement phase on the card';
 COMMENT ON COLUMN trails.runs.model IS 'the model''s present name; NULL once it is dropped';
 COMMENT ON COLUMN trails.runs.started_at IS 'when model_selection or train was called';
 
@@ -754,7 +761,7 @@ FROM trails.step AS s;
 COMMENT ON VIEW trails.steps IS 'the steps of the caller''s runs, planned beside actual';
 COMMENT ON COLUMN trails.steps.run_id IS 'run that took it';
 COMMENT ON COLUMN trails.steps.number IS 'position within the run, from 0';
-COMMENT ON COLUMN trails.steps.step IS 'what is done: reading, encoding, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
+COMMENT ON COLUMN trails.steps.step IS 'what is done: reading, encoding, placement, filtering, floor, calibration, rung 1, rung 2, ..., seeds, final training, judging, storing';
 COMMENT ON COLUMN trails.steps.models IS 'candidates scored or trained in it; NULL where none are or were, as in a step that was planned and not reached';
 COMMENT ON COLUMN trails.steps.epochs IS 'that one of them has behind it at its end, on average; NULL where none is or was trained';
 COMMENT ON COLUMN trails.steps.planned_seconds IS 'wall time it was to take; NULL for what was over before the plan';

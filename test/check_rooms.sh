@@ -37,9 +37,9 @@ others=$(find src include -type f ! -path src/pg/bridge.h \( -name '*.h' -o -nam
 
 forbid "the contract is plain C++" "$torch|$postgres" include
 forbid "the engine and the kernels know no PostgreSQL" "$postgres" src/core src/kernels
-forbid "data, spaces, filtering, the coordinator, models, intermediates, reports and kernels know no Torch" \
-  "$torch" src/core/data src/core/space src/core/filtering src/core/coordinator src/core/model \
-  src/core/intermediates src/core/report src/core/card src/kernels
+forbid "data, spaces, filtering, the coordinator, placement, models, intermediates, reports and kernels know no Torch" \
+  "$torch" src/core/data src/core/space src/core/filtering src/core/coordinator src/core/placement \
+  src/core/model src/core/intermediates src/core/report src/core/card src/kernels
 # shellcheck disable=SC2086  # no file name of the project has a space
 forbid "a cohort knows no Torch but in its twin" "$torch" $cohort
 cuda='#include <(cuda|cublas|cub/)'

@@ -36,22 +36,10 @@
 
 #include "core/refinement/multiply.h"
 #include "core/refinement/trainer.h"
+#include "drawn_shapes.h"
 
 namespace trails {
 namespace {
-
-struct Shape {
-  std::string_view name;
-  std::vector<std::int64_t> distinct;  // values of each column
-  std::int64_t rows;
-};
-const std::vector<Shape> kShapes = {
-    {"diabetes_ids",
-     {6, 3, 10, 8, 26, 17, 6, 73, 14, 7, 9, 9, 9, 9, 22, 22, 22, 16, 4, 4, 4, 4,
-      4, 4, 4,  2, 4,  4,  2, 4,  4,  4, 4, 2, 3, 4, 4,  2,  2,  2,  2, 2, 2},
-     101'766},
-    {"frappe", {913, 4'082, 7, 7, 2, 3, 2, 9, 76, 227}, 86'582},
-};
 
 struct Named {
   std::string_view name;
@@ -59,40 +47,6 @@ struct Named {
 };
 const std::vector<Named> kCandidates = {
     {"narrow", {8, 8, 8, 8}}, {"median", {96, 112, 96, 112}}, {"widest", {512, 512, 512, 512}}};
-
-struct Drawn {
-  Dataset data;
-  kernels::FieldPlan plan;
-};
-
-// Integer columns, and a label that a sum of one effect a value explains for the better part.
-Drawn Draw(const Shape &shape) {
-  RandomStream random(1);
-  Table table;
-  table.relation = std::string(shape.name);
-  std::vector<double> signal(static_cast<std::size_t>(shape.rows));
-  for (std::size_t c = 0; c < shape.distinct.size(); ++c) {
-    const std::int64_t distinct = shape.distinct[c];
-    std::vector<double> effects(static_cast<std::size_t>(distinct));
-    for (double &effect : effects) effect = random.Normal();
-    Column column("c" + std::to_string(c), ColumnKind::kInteger, "integer");
-    for (double &sum : signal) {
-      // Squared: some values are frequent, most are rare, as in real tables.
-      const double u = random.Uniform();
-      const auto value = static_cast<std::int64_t>(u * u * static_cast<double>(distinct));
-      column.AppendInteger(value);
-      sum += effects[static_cast<std::size_t>(value)];
-    }
-    table.features.push_back(std::move(column));
-  }
-  table.target = Column("target", ColumnKind::kInteger, "integer");
-  for (const double sum : signal) table.target.AppendInteger(sum + random.Normal() > 0 ? 1 : 0);
-  std::vector<Notice> notices;
-  Drawn drawn;
-  drawn.data = BuildDataset(std::move(table), SelectionOptions{}, &notices);
-  drawn.plan = drawn.data.fields.Plan();
-  return drawn;
-}
 
 double Flop(const Drawn &drawn, const HiddenWidths &widths) {
   double before = drawn.plan.fields * kEmbeddingWidth;

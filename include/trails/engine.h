@@ -22,7 +22,7 @@ namespace trails {
 inline constexpr const char *kVersion = "0.1.0";  // as in trails.control
 
 // Raise it whenever a header of include/trails changes meaning or layout.
-inline constexpr int kContractVersion = 8;
+inline constexpr int kContractVersion = 9;
 
 // Every function may be called from any one thread at a time, throws only trails::Error or
 // std::bad_alloc, and returns soon after control.stop is requested.
@@ -85,6 +85,10 @@ class Engine {
 
   // Versions of the libraries that decide the numbers, e.g. "trails 0.1.0, LibTorch 2.11.0".
   virtual std::string versions() const = 0;
+
+  // Waits for threads that outlive the call that started them: at most one, which opens a card that
+  // a cancelled call asked for. For the end of the process.
+  virtual void JoinThreads() noexcept = 0;
 };
 
 // The type of trails_engine_open, the library's only exported symbol. Returns the process-wide

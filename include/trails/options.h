@@ -62,6 +62,10 @@ struct TfmemTraits {
 };
 const TfmemTraits &Traits(Tfmem tfmem) noexcept;
 
+// Whether a card scores whole spaces by it, as the full-space scorer does: synflow, express_flow,
+// weight_norm, nas_wot, nas_wot_plain, jacflow.
+bool ScoresOnCard(Tfmem tfmem) noexcept;
+
 // How candidates are taken from a space that is not scored as a whole. src/core/filtering/sampler.h
 enum class SamplerKind : std::uint8_t {
   kWhole,  // no sampler: every candidate, or a fair sample of a space that is too large
@@ -83,6 +87,21 @@ enum class Refinement : std::uint8_t {
   kEvolution,            // regularised evolution on trained metrics: the papers' baseline
 };
 
+// Where the phases of a call run. src/core/placement/placement.h decides.
+enum class Device : std::uint8_t {
+  kAuto,    // by the cost model; on the CPU where no card can be used
+  kCpu,     // no card is looked for
+  kCuda,    // on the card; an error where none can be used
+  kHybrid,  // the filtering phase on the CPU, the refinement phase on the card
+};
+
+// How a card multiplies the matrices of the networks it trains. Sums are float32 in all of them.
+enum class Precision : std::uint8_t {
+  kFp32,
+  kTf32,  // factors of 10 bits behind the point
+  kBf16,  // of 7
+};
+
 // Parse the SQL spelling ("auto", "binary", ... as in docs/sql-reference.md); Name gives it back.
 // Throw Error(kInvalidArgument) with a HINT that lists the accepted words.
 Task ParseTask(std::string_view word);
@@ -91,6 +110,8 @@ Encoding ParseEncoding(std::string_view word);
 Tfmem ParseTfmem(std::string_view word);
 SamplerKind ParseSampler(std::string_view word);
 Refinement ParseRefinement(std::string_view word);  // sh, sr, uniform, asha, evolution
+Device ParseDevice(std::string_view word);
+Precision ParsePrecision(std::string_view word);
 std::string_view Name(Task task) noexcept;
 std::string_view Name(Metric metric) noexcept;
 std::string_view Name(Encoding encoding) noexcept;
@@ -99,6 +120,8 @@ std::string_view Name(TfmemData data) noexcept;
 std::string_view Name(TfmemCost cost) noexcept;
 std::string_view Name(SamplerKind sampler) noexcept;
 std::string_view Name(Refinement refinement) noexcept;
+std::string_view Name(Device device) noexcept;
+std::string_view Name(Precision precision) noexcept;
 
 // True where a larger metric is a better model (auc, accuracy, r2).
 bool HigherIsBetter(Metric metric) noexcept;
@@ -159,8 +182,10 @@ struct SelectionOptions {
   // TrainCandidate: look at the validation rows after every so many passes over the training rows,
   // and keep the parameters of that moment (SelectionResult::snapshots); 0: none.
   std::int32_t snapshot_every = 0;
-  std::int32_t threads = 1;             // engine threads, >= 1
-  std::int64_t memory_limit_bytes = 0;  // 0: no limit
+  std::int32_t threads = 1;  // engine threads, >= 1
+  Device device = Device::kAuto;
+  Precision precision = Precision::kTf32;  // of a card
+  std::int64_t memory_limit_bytes = 0;     // 0: no limit
 
   bool plan_is_fixed() const noexcept { return n && k && u; }
 };

@@ -59,9 +59,22 @@ struct Notice {
   std::string hint;
 };
 
+// Where the phases of a call ran, and why there.
+struct Placement {
+  Device device = Device::kCpu;  // never kAuto
+  std::string card;              // that was used, or weighed and not used; empty for none
+  std::string reason;            // one line for people
+
+  bool filters_on_card() const noexcept { return device == Device::kCuda; }
+  bool refines_on_card() const noexcept {
+    return device == Device::kCuda || device == Device::kHybrid;
+  }
+};
+
 struct PhaseSeconds {
   double reading = 0;
   double encoding = 0;
+  double placement = 0;  // to look for a card and weigh it
   double filtering = 0;
   double refinement = 0;
   double final = 0;  // choosing the mean, looking at the test split, writing the artefact
@@ -69,8 +82,8 @@ struct PhaseSeconds {
 
 // One step of a plan: what it does, how long it was to take, how long it took.
 struct PlanStep {
-  // reading, encoding, filtering, calibration, floor, rung 1, ..., seeds, final training, judging,
-  // storing
+  // reading, encoding, placement, filtering, calibration, floor, rung 1, ..., seeds,
+  // final training, judging, storing
   std::string name;
   std::int64_t models = 0;             // scored or trained in it; 0 where none are
   double epochs = 0;                   // that one of them has behind it at its end, on average
@@ -85,6 +98,7 @@ struct PlanResult {
   double u = 0;        // epochs of the first rung
   std::vector<PlanStep> steps;
   std::string calibration;  // one line for people: what was measured, in which unit
+  Placement placement;
   std::vector<Notice> notices;
 };
 
@@ -94,6 +108,7 @@ struct RefineResult {
   std::vector<CandidateResult> candidates;  // in the order given, then new seeds
   std::vector<EpochResult> epochs;
   std::vector<Notice> notices;
+  Placement placement;
   PhaseSeconds seconds;
 };
 
@@ -106,6 +121,7 @@ struct FilterResult {
   std::vector<std::vector<double>> parts;  // [SelectionOptions::parts][candidate]
   std::int64_t candidates_scored = 0;
   std::vector<Notice> notices;
+  Placement placement;
   PhaseSeconds seconds;
   double drawing_seconds = 0;  // of filtering: drawing initial weights, added up over the threads
 
@@ -135,6 +151,7 @@ struct SelectionResult {
   std::int32_t rungs = 0;       // that candidates were trained in
   std::vector<PlanStep> steps;  // planned beside actual, but for storing
   bool stopped_early = false;   // by stop_at or by RunControl::finish
+  Placement placement;
 
   std::int64_t rows = 0;  // read
   std::int64_t train_rows = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/filtering_phase.h"
+#include "core/placement/card_library.h"
 #include "core/selection.h"
 
 namespace trails {
@@ -66,6 +67,8 @@ class TorchEngine final : public Engine {
     return WithTorch(
         [&] { return Train(std::move(table), options, architecture, epochs, control); });
   }
+
+  void JoinThreads() noexcept override { CardLibrary::Installed().JoinThreads(); }
 
   std::string versions() const override {
     return std::string("trails ") + kVersion + ", LibTorch " + TORCH_VERSION;

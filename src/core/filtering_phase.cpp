@@ -14,6 +14,7 @@
 #include "core/filtering/candidate_weights.h"
 #include "core/filtering/scoring_batch.h"
 #include "core/interrupt.h"
+#include "core/placing.h"
 #include "core/refinement/multiply.h"
 #include "core/space/candidate.h"
 #include "core/tfmem/direct.h"
@@ -190,7 +191,7 @@ double ReportedScore(double score) noexcept {
   return std::isfinite(score) ? score : kNoMetric;
 }
 
-FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &options,
+FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &options, Card *card,
                                  Clock::time_point until, const RunControl &control) {
   std::vector<Tfmem> tfmems = options.parts;
   tfmems.push_back(options.tfmem);
@@ -206,6 +207,13 @@ FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &op
                         .outputs = rows.batch().outputs,
                         .seed = options.seed};
   request.threads = ScoringThreads(request, options, data.rows.bytes());
+  if (card != nullptr) {
+    request.on_card = [&](const std::vector<Tfmem> &wanted, std::int32_t bank, Clock::time_point by,
+                          const RunControl &run) {
+      return card->ScoreFullSpace(request.space, wanted, rows.batch(), request.inputs,
+                                  request.outputs, request.seed, bank, by, run);
+    };
+  }
   return trails::FilterCandidates(
       request, rows.batch(),
       [&](Tfmem tfmem, const InitialWeights &weights, std::int32_t bank) {
@@ -218,6 +226,7 @@ FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &op
 FilterResult FilterTable(Table &&table, const SelectionOptions &options,
                          const RunControl &control) {
   FilterResult result;
+  Placer placer(options, control, &CardLibrary::Installed());
   const Clock::time_point encoding = Clock::now();
   result.seconds.reading = std::chrono::duration<double>(encoding - control.start).count();
   control.progress->Enter(Phase::kEncoding);
@@ -227,7 +236,9 @@ FilterResult FilterTable(Table &&table, const SelectionOptions &options,
   const Clock::time_point filtering = Clock::now();
   result.seconds.encoding = std::chrono::duration<double>(filtering - encoding).count();
   control.progress->Enter(Phase::kFiltering);
-  FilteredCandidates filtered = FilterDataset(data, options, control.deadline, control);
+  result.placement = PlaceFiltering(data, options, &placer);
+  Card *const card = result.placement.filters_on_card() ? placer.card() : nullptr;
+  FilteredCandidates filtered = FilterDataset(data, options, card, control.deadline, control);
   AddNotices(options, std::ssize(data.split.train), filtered, &result.notices);
   result.candidates_scored = std::ssize(filtered.order);
   result.drawing_seconds = filtered.drawing_seconds;

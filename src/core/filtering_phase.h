@@ -9,6 +9,7 @@
 
 #include "core/data/dataset.h"
 #include "core/filtering/filter.h"
+#include "core/placement/card.h"
 #include "trails/columns.h"
 #include "trails/result.h"
 
@@ -16,8 +17,9 @@ namespace trails {
 
 // Scores candidates of options.space on `data`, until `until` or control.finish, by
 // options.sampler, n, tfmem, parts (of the best options.k) and banks. The mini-batch that TFMEMs
-// look at is drawn once. Throws Error(kCancelled).
-FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &options,
+// look at is drawn once. card: scores what it can score; null for none. Throws Error(kCancelled),
+// what the card throws.
+FilteredCandidates FilterDataset(const Dataset &data, const SelectionOptions &options, Card *card,
                                  Clock::time_point until, const RunControl &control);
 
 // Engine::FilterCandidates and Engine::ScoreCandidate.

@@ -16,6 +16,7 @@
 #include "core/filtering/shortlist.h"
 #include "core/filtering_phase.h"
 #include "core/model/artefact.h"
+#include "core/placing.h"
 #include "core/refinement/calibration.h"
 #include "core/refinement/refinement_phase.h"
 #include "core/refinement/verdict.h"
@@ -38,6 +39,15 @@ Clock::time_point InSeconds(double seconds) {
          std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
+// Returns work(), and in `seconds` how long it took.
+template <typename Work>
+auto Timed(double *seconds, Work work) {
+  const Clock::time_point start = Clock::now();
+  auto result = work();
+  *seconds = SecondsSince(start);
+  return result;
+}
+
 PlanStep StepOf(std::string name, std::int64_t models, double seconds) {
   PlanStep step;
   step.name = std::move(name);
@@ -57,13 +67,17 @@ Dataset Encode(Table &&table, const SelectionOptions &options, const RunControl 
   return data;
 }
 
-FilteredCandidates Filter(const Dataset &data, const SelectionOptions &options, double share,
-                          const RunControl &control, PhaseSeconds *seconds) {
+Card *FilteringCard(const Placement &placement, const Placer &placer) noexcept {
+  return placement.filters_on_card() ? placer.card() : nullptr;
+}
+
+FilteredCandidates Filter(const Dataset &data, const SelectionOptions &options, Card *card,
+                          double share, const RunControl &control, PhaseSeconds *seconds) {
   const Clock::time_point start = Clock::now();
   control.progress->Enter(Phase::kFiltering);
   const Clock::time_point until =
       options.plan_is_fixed() ? control.deadline : InSeconds(share * control.budget_seconds());
-  FilteredCandidates filtered = FilterDataset(data, options, until, control);
+  FilteredCandidates filtered = FilterDataset(data, options, card, until, control);
   seconds->filtering = SecondsSince(start);
   return filtered;
 }
@@ -146,6 +160,7 @@ void FillSteps(const RefinementResult &refined, SelectionResult *result) {
   std::vector<PlanStep> &steps = result->steps;
   steps.push_back(StepOf("reading", 0, result->seconds.reading));
   steps.push_back(StepOf("encoding", 0, result->seconds.encoding));
+  steps.push_back(StepOf("placement", 0, result->seconds.placement));
   if (result->candidates_scored > 0) {
     steps.push_back(StepOf("filtering", result->candidates_scored, result->seconds.filtering));
   }
@@ -269,17 +284,23 @@ SelectionResult Judged(const Dataset &data, const kernels::FieldPlan &plan,
 SelectionResult Select(Table &&table, const SelectionOptions &options, const RunControl &control) {
   SelectionResult result;
   result.rows = table.rows();
+  Placer placer(options, control, &CardLibrary::Installed());
   const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
   const kernels::FieldPlan plan = data.fields.Plan();
-  const FilteredCandidates filtered =
-      Filter(data, options, kFilteringShare, control, &result.seconds);
+  result.placement = Timed(&result.seconds.placement, [&] {
+    return PlaceSelection(data, plan, options, control, &placer, &result.notices);
+  });
+  const FilteredCandidates filtered = Filter(data, options, FilteringCard(result.placement, placer),
+                                             kFilteringShare, control, &result.seconds);
 
   Clock::time_point start = Clock::now();
   control.progress->Enter(Phase::kRefinement);
   Contest contest(data, filtered, options, &result.notices);
+  const CardCohort together =
+      MakeCardCohort(data, plan, contest.options(), result.placement, placer);
   RefinementResult refined =
       RefinementPhase(data, plan, contest.list(), contest.strategy(), contest.rehearsal(),
-                      /*with_floor=*/true, contest.options(), control)
+                      /*with_floor=*/true, contest.options(), control, together.places)
           .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);
@@ -299,28 +320,39 @@ SelectionResult Select(Table &&table, const SelectionOptions &options, const Run
 PlanResult Plan(Table &&table, const SelectionOptions &options, const RunControl &control) {
   PlanResult result;
   PhaseSeconds seconds;
+  Placer placer(options, control, &CardLibrary::Installed());
   const Dataset data = Encode(std::move(table), options, control, &result.notices, &seconds);
   const kernels::FieldPlan plan = data.fields.Plan();
   const double budget = control.budget_seconds();
-  const FilteredCandidates filtered = Filter(data, options, kPlannedFilterShare, control, &seconds);
+  result.placement = Timed(&seconds.placement, [&] {
+    return PlaceSelection(data, plan, options, control, &placer, &result.notices);
+  });
+  const FilteredCandidates filtered = Filter(data, options, FilteringCard(result.placement, placer),
+                                             kPlannedFilterShare, control, &seconds);
   const std::int64_t wanted = CandidatesToScore(options);
   result.n = wanted;
 
   const Contest contest(data, filtered, options, &result.notices);
   const Clock::time_point start = Clock::now();
-  const CostModel cost = Calibrate(data, plan, contest.list(), contest.options(),
-                                   InSeconds(std::min(kPlannedCalibration * budget, 0.3)), control);
+  const bool on_card = result.placement.refines_on_card();
+  // Predictions for the test rows are the threads' either way.
+  const CostModel measured =
+      Calibrate(data, plan, contest.list(), contest.options(),
+                InSeconds(std::min(kPlannedCalibration * budget, 0.3)), control);
+  const CostModel cost =
+      on_card ? CardCost(data, plan, contest.list(), contest.options(), *placer.card()) : measured;
   const double calibrating = SecondsSince(start);
   result.calibration = cost.Describe();
 
   // A filter that did not end in its share takes as much of the budget as it may.
   const bool scored = std::ssize(filtered.order) >= wanted && filtered.banks >= options.banks;
   const double filtering = scored ? seconds.filtering : kFilteringShare * budget;
-  const double judging = JudgingSeconds(data, contest.list(), contest.options(), cost);
+  const double judging = JudgingSeconds(data, contest.list(), contest.options(), measured);
   const double left = std::chrono::duration<double>(control.deadline - Clock::now()).count() -
                       judging - std::max(0.0, filtering - seconds.filtering);
   Forecast forecast = Foretell(data, contest.list(), contest.rehearsal(), contest.options(),
-                               options.threads, cost, std::max(left, 0.0), control);
+                               on_card ? CardPlaces(contest.options()) : options.threads, cost,
+                               std::max(left, 0.0), control);
   result.k = forecast.k;
   result.u = forecast.u;
   WarnIfTooLong(contest.options(), forecast, left, budget, &result.notices);
@@ -331,6 +363,7 @@ PlanResult Plan(Table &&table, const SelectionOptions &options, const RunControl
   };
   add("reading", 0, seconds.reading);
   add("encoding", 0, seconds.encoding);
+  add("placement", 0, seconds.placement);
   add("filtering", wanted, filtering);
   add("calibration", 0, calibrating / options.threads);
   result.steps.insert(result.steps.end(), forecast.steps.begin(), forecast.steps.end());
@@ -345,6 +378,7 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
                 "Choose sh, sr, uniform or asha.");
   }
   RefineResult result;
+  Placer placer(options, control, &CardLibrary::Installed());
   const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
   const kernels::FieldPlan plan = data.fields.Plan();
   const std::vector<ScoredCandidate> list = ListOf(architectures, data, &result.notices);
@@ -353,6 +387,8 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
   fixed.learned = false;
   fixed.k = std::ssize(list);
   if (options.u) fixed.n = fixed.k;
+  result.placement =
+      PlaceRefinement(data, plan, list, FirstRungSteps(data, fixed), fixed, control, &placer);
 
   const Clock::time_point start = Clock::now();
   control.progress->Enter(Phase::kRefinement);
@@ -360,8 +396,9 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
   const std::unique_ptr<Strategy> strategy = MakeStrategy(fixed, proposer.get());
   const std::unique_ptr<Proposer> rehearsed = MakeListProposer(list, fixed);
   const std::unique_ptr<Strategy> rehearsal = MakeStrategy(fixed, rehearsed.get());
+  const CardCohort together = MakeCardCohort(data, plan, fixed, result.placement, placer);
   RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
-                                             /*with_floor=*/false, fixed, control)
+                                             /*with_floor=*/false, fixed, control, together.places)
                                  .Run();
   result.metric = data.metric;
   MoveTrained(&refined, &result.candidates, &result.epochs);
@@ -374,6 +411,7 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
                       const std::string &architecture, double epochs, const RunControl &control) {
   SelectionResult result;
   result.rows = table.rows();
+  Placer placer(options, control, &CardLibrary::Installed());
   const Dataset data = Encode(std::move(table), options, control, &result.notices, &result.seconds);
   const kernels::FieldPlan plan = data.fields.Plan();
   const std::vector<ScoredCandidate> list = ListOf({architecture}, data, &result.notices);
@@ -382,17 +420,21 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   fixed.task = data.target.task;
   fixed.n = fixed.k = fixed.u = 1;
 
-  Clock::time_point start = Clock::now();
-  control.progress->Enter(Phase::kRefinement);
   const auto steps =
       std::max<std::int64_t>(1, std::llround(epochs * static_cast<double>(StepsOfAPass(data))));
+  result.placement = Timed(&result.seconds.placement, [&] {
+    return PlaceRefinement(data, plan, list, steps, fixed, control, &placer);
+  });
+  Clock::time_point start = Clock::now();
+  control.progress->Enter(Phase::kRefinement);
   const HiddenWidths &widths = list.front().widths;
   const Proposal proposal{.widths = widths, .dropout = DrawDropout(fixed, widths)};
   const std::int64_t look_steps = options.snapshot_every * StepsOfAPass(data);
   const std::unique_ptr<Strategy> strategy = MakeSingleTraining(proposal, steps, look_steps);
   const std::unique_ptr<Strategy> rehearsal = MakeSingleTraining(proposal, steps, look_steps);
+  const CardCohort together = MakeCardCohort(data, plan, fixed, result.placement, placer);
   RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
-                                             /*with_floor=*/true, fixed, control)
+                                             /*with_floor=*/true, fixed, control, together.places)
                                  .Run();
   result.seconds.refinement = SecondsSince(start);
   ThrowIfNothingIsKept(refined, control);

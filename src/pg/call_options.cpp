@@ -12,6 +12,7 @@ extern "C" {
 
 #include "core/data/target.h"
 #include "core/space/candidate.h"
+#include "pg/engine_library.h"
 #include "pg/json_options.h"
 #include "pg/named_arguments.h"
 #include "pg/past_runs.h"
@@ -179,6 +180,22 @@ std::string QualifiedName(Oid relation) {
   });
 }
 
+// Who insists on a card for scoring gets no CPU instead.
+void CheckKernels(const SelectionOptions &options) {
+  if (options.device != Device::kCuda || ScoresOnCard(options.tfmem)) return;
+  std::string known;
+  for (std::size_t i = 0; i < kTfmems; ++i) {
+    const auto tfmem = static_cast<Tfmem>(i);
+    if (!ScoresOnCard(tfmem)) continue;
+    if (!known.empty()) known += ", ";
+    known += trails::Name(tfmem);
+  }
+  throw Error(
+      ErrorKind::kInvalidArgument,
+      fmt::format("TFMEM \"{}\" is not scored on device \"cuda\"", trails::Name(options.tfmem)),
+      fmt::format("There are kernels of {}.", known), "Give one of these, or device \"cpu\".");
+}
+
 }  // namespace
 
 SelectionCall ReadPlanCall(FunctionCallInfo fcinfo) {
@@ -265,6 +282,7 @@ FilterCall ReadFilterCall(FunctionCallInfo fcinfo) {
   call.budget = arguments.OptionalBudget("budget");
   ReadSourceCall(arguments, OptionSet::kFiltering, &call);
   call.space = arguments.Text("space");
+  CheckKernels(options);
   return call;
 }
 
@@ -288,6 +306,8 @@ ScoreCall ReadScoreCall(FunctionCallInfo fcinfo) {
 }
 
 PreparedSource PrepareSource(SourceCall *call) {
+  const Device device = call->options.device;
+  if (device == Device::kCuda || device == Device::kHybrid) RequireInstalledCardLibrary();
   if (call->space) call->options.space = FindSearchSpace(*call->space);
   call->options.memory_limit_bytes = MemoryLimitBytes();
   PreparedSource prepared;

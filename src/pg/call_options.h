@@ -79,7 +79,8 @@ struct PreparedSource {
 // Finds the call's space, sets its memory limit and resolves its columns; checks what can be known
 // of the options: columns named in categorical and numerical are features, none in both, those in
 // numerical no text.
-// Throws as FindSearchSpace and DescribeColumns, Error: kInvalidArgument, kUndefinedColumn.
+// Throws as FindSearchSpace and DescribeColumns, Error: kInvalidArgument, kUndefinedColumn;
+// kNotSupported for device "cuda" or "hybrid" where trails_cuda.so is not installed.
 PreparedSource PrepareSource(SourceCall *call);
 // The same, and the past runs that a learned filter may use.
 PreparedSource PrepareSelection(SelectionCall *call);

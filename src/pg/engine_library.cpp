@@ -11,6 +11,8 @@
 #include <system_error>
 #include <thread>
 
+#include "core/placement/card_file.h"
+
 namespace trails::pg {
 
 namespace {
@@ -122,9 +124,14 @@ Engine &OpenEngine(const std::stop_token &stop) {
   return *engine.get();
 }
 
+void RequireInstalledCardLibrary() {
+  RequireCardLibrary(OwnFolder());
+}
+
 void JoinEngineOpening() noexcept {
   Opening &opening = TheOpening();
   if (opening.thread.joinable()) opening.thread.join();
+  if (opening.engine.valid() && !HasFailed(opening.engine)) opening.engine.get()->JoinThreads();
 }
 
 }  // namespace trails::pg

@@ -29,8 +29,11 @@ void StartOpeningEngine();
 // Cost: 0.2 to 0.5 s and some 90 MB of private memory once a process, then nothing.
 Engine &OpenEngine(const std::stop_token &stop);
 
-// Waits for an opening that is under way. For the end of the process: exit() must not run static
-// destructors under it.
+// Throws Error(kNotSupported) where trails_cuda.so does not lie beside trails.so. Opens nothing.
+void RequireInstalledCardLibrary();
+
+// Waits for an opening that is under way, and for threads of the engine that outlive their call.
+// For the end of the process: exit() must not run static destructors under them.
 void JoinEngineOpening() noexcept;
 
 }  // namespace trails::pg

@@ -117,6 +117,26 @@ void CheckLogOptions(const SourceCall &call) {
               "Without it nothing of the model is logged.", "Add \"log\": true.");
 }
 
+// A call of one phase has nothing to divide.
+void ReadDevice(const Option &option, SourceCall *call) {
+  call->options.device = ParseDevice(option.Word());
+  if (call->options.device != Device::kHybrid || option.set == OptionSet::kSelection) return;
+  const bool filters = option.set == OptionSet::kFiltering;
+  throw Error(ErrorKind::kInvalidArgument, "option \"device\" must be auto, cpu or cuda",
+              fmt::format("Device \"hybrid\" divides the two phases of a selection; this call has "
+                          "only the {} phase.",
+                          filters ? "filtering" : "refinement"),
+              filters ? "Give \"cpu\", where \"hybrid\" filters."
+                      : "Give \"cuda\", where \"hybrid\" refines.");
+}
+
+// What the setting means for a call.
+Device DeviceOf(OptionSet set, Device setting) {
+  if (set == OptionSet::kScoring) return Device::kCpu;  // by the definitions, which have no kernels
+  if (setting != Device::kHybrid || set == OptionSet::kSelection) return setting;
+  return set == OptionSet::kFiltering ? Device::kCpu : Device::kCuda;
+}
+
 constexpr int SetOf(std::initializer_list<OptionSet> sets) {
   int bits = 0;
   for (const OptionSet set : sets) bits |= static_cast<int>(set);
@@ -129,6 +149,8 @@ constexpr int kScoresBanks = SetOf({OptionSet::kSelection, OptionSet::kFiltering
 constexpr int kRefines = SetOf({OptionSet::kSelection, OptionSet::kRefinement});
 constexpr int kTrains =
     SetOf({OptionSet::kSelection, OptionSet::kRefinement, OptionSet::kTraining});
+constexpr int kPlaces = SetOf(
+    {OptionSet::kSelection, OptionSet::kRefinement, OptionSet::kTraining, OptionSet::kFiltering});
 constexpr int kAll = ~0;
 
 struct KnownOption {
@@ -143,6 +165,7 @@ constexpr KnownOption kKnownOptions[] = {
      [](const Option &option, SourceCall *call) {
        call->options.banks = option.Whole(1, kMaxBanks);
      }},
+    {"device", kPlaces, ReadDevice},
     {"dropout", kTrains,
      [](const Option &option, SourceCall *call) {
        call->options.dropout = option.Number(0.0, kMaxDropout, "a number");
@@ -171,6 +194,10 @@ constexpr KnownOption kKnownOptions[] = {
      }},
     {"only_filter", kSelects,
      [](const Option &option, SourceCall *call) { call->options.only_filter = option.Truth(); }},
+    {"precision", kTrains,
+     [](const Option &option, SourceCall *call) {
+       call->options.precision = ParsePrecision(option.Word());
+     }},
     {"threads", kAll,
      [](const Option &option, SourceCall *call) {
        call->options.threads = option.Whole(1, EngineThreads());
@@ -210,6 +237,8 @@ void Read(const Option &option, SourceCall *call) {
 
 void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set, SourceCall *call) {
   call->options.threads = EngineThreads();
+  call->options.device = DeviceOf(set, DefaultDevice());
+  call->options.precision = CudaPrecision();
   if (IsNull(fcinfo, position)) return;
   const Datum datum = fcinfo->args[position].value;
   Jsonb *const json = CallPg([=] { return DatumGetJsonbP(datum); });
@@ -219,14 +248,23 @@ void ReadJsonOptions(FunctionCallInfo fcinfo, int position, OptionSet set, Sourc
   JsonbIterator *iterator = CallPg([=] { return JsonbIteratorInit(&json->root); });
   JsonbValue item;
   std::string key;
+  bool names_precision = false;
   for (;;) {
     const JsonbIteratorToken token =
         CallPg([&] { return JsonbIteratorNext(&iterator, &item, true); });
     if (token == WJB_DONE) break;
     if (token == WJB_KEY) key.assign(item.val.string.val, item.val.string.len);
-    if (token == WJB_VALUE) Read(Option{key, item, set}, call);
+    if (token == WJB_VALUE) {
+      Read(Option{key, item, set}, call);
+      names_precision = names_precision || key == "precision";
+    }
   }
   CheckLogOptions(*call);
+  if (names_precision && call->options.device == Device::kCpu) {
+    throw Error(ErrorKind::kInvalidArgument, "option \"precision\" needs a CUDA device",
+                "Device \"cpu\", of the options or of trails.device, computes in float32.",
+                "Leave it out, or give another \"device\".");
+  }
 }
 
 }  // namespace trails::pg

@@ -70,7 +70,7 @@ constexpr const char *kRun =
     "SELECT m.name, r.source, r.target, r.state, "
     "to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), "
     "extract(epoch FROM r.budget)::double precision, r.seconds, r.over_budget_ms, r.seed, "
-    "r.threads::bigint, "
+    "r.threads::bigint, concat(r.device, ', ' || r.card, ': ', r.placement), "
     // NULL where they are not what model_selection writes.
     "CASE jsonb_typeof(r.plan) WHEN 'object' THEN (SELECT CASE WHEN bool_and(number) "
     "THEN string_agg(key || ' ' || rounded, ', ' ORDER BY key) END FROM jsonb_each(r.plan), "
@@ -103,6 +103,7 @@ RunReport ReadRunRow(CatalogSession &catalog, std::int64_t run_id) {
   run.over_budget_ms = row.Bigint();
   run.seed = row.Bigint();
   run.threads = row.Integer();
+  run.placement = row.Text();
   run.plan = row.Intact("plan", run_id);
   run.settings = row.Intact("settings", run_id);
   run.versions = row.Text();

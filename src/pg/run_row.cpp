@@ -66,6 +66,9 @@ void SetPlan(const RunRecord &record, const SelectionResult &result, NewRow *row
   if (record.budget) row->Set("budget").AddInterval(record.budget->interval);
   row->Set("seed").AddBigint(static_cast<std::int64_t>(options.seed));
   row->Set("threads").AddInteger(options.threads);
+  row->Set("device").AddText(Name(result.placement.device));
+  if (!result.placement.card.empty()) row->Set("card").AddText(result.placement.card);
+  row->Set("placement").AddText(result.placement.reason);
   row->SetKey("n").AddBigint(result.n);
   row->SetKey("k").AddBigint(result.k);
   row->SetKey("u").AddDouble(result.u);

@@ -33,6 +33,8 @@ class SettingsList {
     AddGiven("stop_at", options.stop_at);
     AddGiven("dropout", options.dropout);
     Add("max_ids", std::int64_t{options.max_ids});
+    Add("device", std::string(trails::Name(options.device)));
+    Add("precision", std::string(trails::Name(options.precision)));
     if (call.log && options.snapshot_every > 0) {
       Add("log", std::int64_t{options.snapshot_every});
     } else if (call.log) {

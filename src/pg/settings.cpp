@@ -29,6 +29,8 @@ int threads = 0;
 int max_threads = 0;
 int memory_limit_kb = 0;
 int on_cancel = static_cast<int>(OnCancel::kCancel);
+int device = static_cast<int>(Device::kAuto);
+int cuda_precision = static_cast<int>(trails::Precision::kTf32);
 double gamma_min = 10;
 char *intermediate_scheme = nullptr;
 int intermediate_max_kb = 0;
@@ -36,6 +38,21 @@ int intermediate_max_kb = 0;
 const config_enum_entry kOnCancelWords[] = {
     {"cancel", static_cast<int>(OnCancel::kCancel), false},
     {"keep", static_cast<int>(OnCancel::kKeep), false},
+    {nullptr, 0, false},
+};
+
+const config_enum_entry kDeviceWords[] = {
+    {"auto", static_cast<int>(Device::kAuto), false},
+    {"cpu", static_cast<int>(Device::kCpu), false},
+    {"cuda", static_cast<int>(Device::kCuda), false},
+    {"hybrid", static_cast<int>(Device::kHybrid), false},
+    {nullptr, 0, false},
+};
+
+const config_enum_entry kPrecisionWords[] = {
+    {"fp32", static_cast<int>(trails::Precision::kFp32), false},
+    {"tf32", static_cast<int>(trails::Precision::kTf32), false},
+    {"bf16", static_cast<int>(trails::Precision::kBf16), false},
     {nullptr, 0, false},
 };
 
@@ -127,6 +144,18 @@ void DefineSettings() {
                            "the best model so far, and a second cancel ends it with an error.",
                            &on_cancel, static_cast<int>(OnCancel::kCancel), kOnCancelWords,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("trails.device", "Where the phases of a call run.",
+                           "\"auto\" uses a CUDA device where one is there and would be faster; "
+                           "\"cuda\" insists on one; \"hybrid\" filters on the CPU and refines "
+                           "on the device; \"cpu\" looks for none. Option device overrides it.",
+                           &device, static_cast<int>(Device::kAuto), kDeviceWords, PGC_USERSET, 0,
+                           nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("trails.cuda_precision",
+                           "How a CUDA device multiplies the matrices of the networks it trains.",
+                           "\"fp32\" exactly, \"tf32\" with factors of 10 bits behind the point, "
+                           "\"bf16\" of 7. Option precision overrides it.",
+                           &cuda_precision, static_cast<int>(trails::Precision::kTf32),
+                           kPrecisionWords, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("trails.gamma_min",
                            "Seconds that a gigabyte of materialised intermediates must save.",
                            "0 materialises everything that is logged or asked for.", &gamma_min, 10,
@@ -157,6 +186,14 @@ std::int64_t MemoryLimitBytes() noexcept {
 
 OnCancel CancelBehaviour() noexcept {
   return static_cast<OnCancel>(on_cancel);
+}
+
+Device DefaultDevice() noexcept {
+  return static_cast<Device>(device);
+}
+
+trails::Precision CudaPrecision() noexcept {
+  return static_cast<trails::Precision>(cuda_precision);
 }
 
 double GammaMin() noexcept {

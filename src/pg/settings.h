@@ -7,6 +7,8 @@
 // | trails.memory_limit  | superuser   | 0        | memory of one run, unit kB; 0: 75 % of what |
 // |                      |             |          | the machine or its control group has        |
 // | trails.on_cancel     | everyone    | 'cancel' | 'cancel', or 'keep': see engine_call.h      |
+// | trails.device        | everyone    | 'auto'   | where phases run: core/placement            |
+// | trails.cuda_precision | everyone   | 'tf32'   | how a card multiplies                       |
 // | trails.gamma_min     | everyone    | 10       | seconds that a GB of the cache must save    |
 // | trails.intermediate_scheme | everyone | 'f16'  | scheme of what is logged                    |
 // | trails.intermediate_max_bytes | superuser | 0  | bytes of the cache, unit kB; 0: no bound    |
@@ -19,6 +21,7 @@
 #include <cstdint>
 
 #include "core/intermediates/scheme.h"
+#include "trails/options.h"
 
 namespace trails::pg {
 
@@ -39,6 +42,10 @@ std::int64_t MemoryLimitBytes() noexcept;
 // to be kept, and while the result is stored it must be whole or not at all: there, as everywhere
 // else, a cancel is an error.
 OnCancel CancelBehaviour() noexcept;
+
+// Where phases run, and how a card multiplies, unless a call's options say otherwise.
+Device DefaultDevice() noexcept;
+trails::Precision CudaPrecision() noexcept;
 
 // Seconds that a gigabyte of materialised values must save; 0: everything is materialised. >= 0.
 double GammaMin() noexcept;

@@ -23,10 +23,16 @@
 namespace trails::pg {
 namespace {
 
+std::string PlacementText(const Placement &placement) {
+  return fmt::format("{}{}{}: {}", Name(placement.device), placement.card.empty() ? "" : ", ",
+                     placement.card, placement.reason);
+}
+
 // What the reader of a step may want to know besides its numbers; often nothing.
 std::string Detail(const PlanStep &step, const PlanResult &plan, const SourceRun &run) {
   if (step.name == "reading") return fmt::format("{} rows, as measured", run.rows());
   if (step.name == "encoding") return "as measured";
+  if (step.name == "placement") return PlacementText(plan.placement);
   if (step.name == "calibration") return plan.calibration;
   if (step.name == "filtering") return fmt::format("n = {}", plan.n);
   if (step.name == "rung 1") return fmt::format("k = {}, u = {:.4g}", plan.k, plan.u);

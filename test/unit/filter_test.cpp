@@ -103,6 +103,31 @@ TEST_F(FilterCandidatesTest, RanksTheWholeSpaceBestFirst) {
   EXPECT_EQ(filtered.first_bank.of(Tfmem::kParams).size(), filtered.order.size());
 }
 
+TEST_F(FilterCandidatesTest, LeavesToACardWhatItHasKernelsFor) {
+  FilterRequest request = Request(kTabular, Tfmem::kSynflow);
+  request.parts = {Tfmem::kWeightNorm, Tfmem::kParams};
+  request.banks = 2;
+  const auto expected = Filter(request);
+  std::vector<std::pair<Tfmem, std::int32_t>> asked;
+  request.on_card = [&](const std::vector<Tfmem> &tfmems, std::int32_t bank,
+                        Clock::time_point until, const RunControl &control) {
+    for (const Tfmem tfmem : tfmems) asked.emplace_back(tfmem, bank);
+    return ScoreFullSpace(request.space, tfmems, {}, request.inputs, request.outputs, request.seed,
+                          bank, 1, until, control);
+  };
+  const auto filtered = Filter(request);
+  EXPECT_EQ(filtered.order, expected.order);
+  EXPECT_EQ(filtered.parts, expected.parts);
+  const std::vector<std::pair<Tfmem, std::int32_t>> wanted = {
+      {Tfmem::kSynflow, 0}, {Tfmem::kSynflow, 1}, {Tfmem::kWeightNorm, 0}, {Tfmem::kWeightNorm, 1}};
+  EXPECT_EQ(asked, wanted);
+  asked.clear();
+  request.tfmem = Tfmem::kParams;
+  request.parts = {};
+  Filter(request);
+  EXPECT_TRUE(asked.empty());
+}
+
 TEST_F(FilterCandidatesTest, AveragesTheRanksOfTheBanks) {
   FilterRequest request = Request(kTabular, Tfmem::kSynflow);
   request.banks = 3;

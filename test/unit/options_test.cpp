@@ -36,6 +36,13 @@ TEST(Options, ParseAndNameAreInverse) {
                                     {"r2", Metric::kR2}});
   ExpectWords<Encoding>(ParseEncoding, {{"piecewise_linear", Encoding::kPiecewiseLinear},
                                         {"trails", Encoding::kTrails}});
+  ExpectWords<Device>(ParseDevice, {{"auto", Device::kAuto},
+                                    {"cpu", Device::kCpu},
+                                    {"cuda", Device::kCuda},
+                                    {"hybrid", Device::kHybrid}});
+  ExpectWords<Precision>(
+      ParsePrecision,
+      {{"fp32", Precision::kFp32}, {"tf32", Precision::kTf32}, {"bf16", Precision::kBf16}});
   ExpectWords<SamplerKind>(ParseSampler, {{"whole", SamplerKind::kWhole},
                                           {"sequential", SamplerKind::kSequential},
                                           {"random", SamplerKind::kRandom},

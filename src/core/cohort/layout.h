@@ -13,11 +13,9 @@
 
 #include "core/coordinator/cost_model.h"
 #include "core/space/candidate.h"
+#include "trails/options.h"
 
 namespace trails {
-
-// What the products of a cohort are computed with; sums, weights and all else are float32.
-enum class Precision : std::uint8_t { kFp32, kTf32, kBf16 };
 
 // How fast a card is, as far as a cohort's steps are concerned.
 struct CardRates {

@@ -145,9 +145,8 @@ Ranked RankWhole(const FilterRequest &request, const ScoringBatch &batch, Clock:
     const std::int32_t bank = candidates.banks;
     if (bank > 0 && Traits(request.tfmem).cost == TfmemCost::kClosedForm) continue;
     if (bank > 0 && (!candidates.first_bank.complete || interrupt.TimeIsUp())) break;
-    SpaceScores scores = ScoreFullSpace(request.space, {request.tfmem}, batch, request.inputs,
-                                        request.outputs, request.seed, bank, request.threads, until,
-                                        bank == 0 ? control : of_later_banks);
+    SpaceScores scores = ScoreWhole(request, {request.tfmem}, batch, bank, until,
+                                    bank == 0 ? control : of_later_banks);
     if (bank > 0 && !scores.complete) break;
     candidates.drawing_seconds += scores.drawing_seconds;
     ranking.Add(scores, control.stop);
@@ -201,6 +200,16 @@ std::vector<HiddenWidths> SampleCandidates(const SearchSpace &space, std::int64_
 bool AreFew(const SearchSpace &space, std::int64_t candidates, TfmemCost cost) noexcept {
   return candidates <
          SpaceSize(space) / (cost <= TfmemCost::kForward ? kForwardGain : kBackwardGain);
+}
+
+SpaceScores ScoreWhole(const FilterRequest &request, const std::vector<Tfmem> &tfmems,
+                       const ScoringBatch &batch, std::int32_t bank, Clock::time_point until,
+                       const RunControl &control) {
+  if (request.on_card && std::all_of(tfmems.begin(), tfmems.end(), ScoresOnCard)) {
+    return request.on_card(tfmems, bank, until, control);
+  }
+  return ScoreFullSpace(request.space, tfmems, batch, request.inputs, request.outputs, request.seed,
+                        bank, request.threads, until, control);
 }
 
 bool RanksWhole(const FilterRequest &request) noexcept {

@@ -17,6 +17,10 @@
 
 namespace trails {
 
+// ScoreFullSpace of a request's space and data on a card, with the weights of one bank.
+using CardScorer = std::function<SpaceScores(const std::vector<Tfmem> &tfmems, std::int32_t bank,
+                                             Clock::time_point until, const RunControl &control)>;
+
 struct FilterRequest {
   const SearchSpace &space;  // must outlive the call
   Tfmem tfmem = Tfmem::kRandom;
@@ -31,6 +35,7 @@ struct FilterRequest {
   std::int32_t outputs = 0;
   std::uint64_t seed = 0;
   std::int32_t threads = 1;
+  CardScorer on_card = {};  // none: whole spaces are scored on the CPU
 };
 
 struct FilteredCandidates {
@@ -59,6 +64,12 @@ using CandidateScorer = std::function<double(Tfmem, const InitialWeights &, std:
 // whole of it than one by one takes for them, by a TFMEM of this cost: fewer than 1 in 1,000, or
 // 1 in 50 with a TFMEM that goes backward.
 bool AreFew(const SearchSpace &space, std::int64_t candidates, TfmemCost cost) noexcept;
+
+// The whole space of the request by one bank: on the card where there is one and ScoresOnCard knows
+// all of the TFMEMs, else by ScoreFullSpace, whose contract holds for both.
+SpaceScores ScoreWhole(const FilterRequest &request, const std::vector<Tfmem> &tfmems,
+                       const ScoringBatch &batch, std::int32_t bank, Clock::time_point until,
+                       const RunControl &control);
 
 // Whether the full-space scorer ranks the candidates of the request; else they are scored one by
 // one.

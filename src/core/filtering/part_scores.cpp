@@ -131,9 +131,7 @@ class PartRun {
     std::int32_t banks = 0;
     for (bool complete = true; complete && banks < ranked_.banks; ++banks) {
       if (interrupt_.TimeIsUp()) break;
-      SpaceScores bank =
-          ScoreFullSpace(request_.space, tfmems, batch_, request_.inputs, request_.outputs,
-                         request_.seed, banks, request_.threads, until_, uncounted_);
+      SpaceScores bank = trails::ScoreWhole(request_, tfmems, batch_, banks, until_, uncounted_);
       complete = bank.complete;
       if (banks > 0 && !complete) break;
       ranked_.drawing_seconds += bank.drawing_seconds;

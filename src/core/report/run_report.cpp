@@ -90,6 +90,7 @@ std::string Facts(const RunReport &run) {
       {"plan as carried out", run.plan},
       {"settings", run.settings},
       {"seed and threads", fmt::format("{} and {}", run.seed, run.threads)},
+      {"device", run.placement},
       {"budget", SecondsText(run.budget_seconds)},
       {"begun", run.started_at},
       {"ended as", run.state},

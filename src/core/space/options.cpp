@@ -24,6 +24,8 @@ constexpr std::array<std::string_view, 5> kRefinementWords{"sh", "sr", "uniform"
 constexpr std::array<std::string_view, 8> kSamplerWords{
     "whole",           "sequential",        "random",         "evolution",
     "async_evolution", "warm_up_evolution", "move_evolution", "reinforce"};
+constexpr std::array<std::string_view, 4> kDeviceWords{"auto", "cpu", "cuda", "hybrid"};
+constexpr std::array<std::string_view, 3> kPrecisionWords{"fp32", "tf32", "bf16"};
 constexpr std::array<std::string_view, 3> kDataWords{"nothing", "rows", "rows_and_target"};
 constexpr std::array<std::string_view, 4> kCostWords{"closed_form", "forward", "backward",
                                                      "many_passes"};
@@ -84,6 +86,8 @@ static_assert(kTaskWords[static_cast<std::size_t>(Task::kRegression)] == "regres
 static_assert(kMetricWords[static_cast<std::size_t>(Metric::kR2)] == "r2");
 static_assert(kEncodingWords[static_cast<std::size_t>(Encoding::kTrails)] == "trails");
 static_assert(kRefinementWords[static_cast<std::size_t>(Refinement::kEvolution)] == "evolution");
+static_assert(kDeviceWords[static_cast<std::size_t>(Device::kHybrid)] == "hybrid");
+static_assert(kPrecisionWords[static_cast<std::size_t>(Precision::kBf16)] == "bf16");
 static_assert(kSamplerWords[static_cast<std::size_t>(SamplerKind::kReinforce)] == "reinforce");
 static_assert(kDataWords[static_cast<std::size_t>(TfmemData::kRowsAndTarget)] == "rows_and_target");
 static_assert(kCostWords[static_cast<std::size_t>(TfmemCost::kManyPasses)] == "many_passes");
@@ -121,6 +125,12 @@ Tfmem ParseTfmem(std::string_view word) {
 Refinement ParseRefinement(std::string_view word) {
   return Parse<Refinement>("refinement", kRefinementWords, word);
 }
+Device ParseDevice(std::string_view word) {
+  return Parse<Device>("device", kDeviceWords, word);
+}
+Precision ParsePrecision(std::string_view word) {
+  return Parse<Precision>("precision", kPrecisionWords, word);
+}
 
 SamplerKind ParseSampler(std::string_view word) {
   return Parse<SamplerKind>("sampler", kSamplerWords, word);
@@ -147,6 +157,12 @@ std::string_view Name(TfmemCost cost) noexcept {
 std::string_view Name(Refinement refinement) noexcept {
   return kRefinementWords[static_cast<std::size_t>(refinement)];
 }
+std::string_view Name(Device device) noexcept {
+  return kDeviceWords[static_cast<std::size_t>(device)];
+}
+std::string_view Name(Precision precision) noexcept {
+  return kPrecisionWords[static_cast<std::size_t>(precision)];
+}
 
 std::string_view Name(SamplerKind sampler) noexcept {
   return kSamplerWords[static_cast<std::size_t>(sampler)];
@@ -154,6 +170,18 @@ std::string_view Name(SamplerKind sampler) noexcept {
 
 const TfmemTraits &Traits(Tfmem tfmem) noexcept {
   return kTfmemTraits[static_cast<std::size_t>(tfmem)];
+}
+
+bool ScoresOnCard(Tfmem tfmem) noexcept {
+  switch (tfmem) {
+    case Tfmem::kSynflow:
+    case Tfmem::kExpressFlow:
+    case Tfmem::kWeightNorm:
+    case Tfmem::kNasWot:
+    case Tfmem::kNasWotPlain:
+    case Tfmem::kJacflow: return true;
+    default: return false;
+  }
 }
 
 bool HigherIsBetter(Metric metric) noexcept {

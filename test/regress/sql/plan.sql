@@ -24,8 +24,8 @@ FROM (SELECT s.seconds, c.*, lag(k, 1, 0::bigint) OVER (ORDER BY s.seconds) AS b
 
 -- a fixed plan: what it will do does not depend on the clock
 SELECT step, models, epochs > 0 AS trains, seconds >= 0 AS takes_time, detail
-FROM trails.plan('clients', 'fate', '20 s', split => 'part', n => 50, k => 6, u => 8) WITH ORDINALITY AS p
-WHERE step <> 'calibration' ORDER BY ordinality;
+FROM trails.plan('clients', 'fate', '20 s', split => 'part', n => 50, k => 6, u => 8,
+    options => '{"device": "cpu"}') WITH ORDINALITY AS p WHERE step <> 'calibration' ORDER BY ordinality;
 SELECT count(*) AS calibrations, bool_and(detail <> '') AS explained
 FROM trails.plan('clients', 'fate', '20 s', split => 'part', n => 50, k => 6, u => 8) WHERE step = 'calibration';
 SELECT step, models FROM trails.plan('clients', 'fate', '20 s', split => 'part', n => 50, k => 6, u => 4,
