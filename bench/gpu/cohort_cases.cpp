@@ -109,12 +109,12 @@ std::shared_ptr<NormArrays> MakeNorm(const Sizes &sizes, const CardStream &strea
 
 std::vector<KernelCase> Norm(const Sizes &sizes, const CardStream &stream) {
   const auto arrays = MakeNorm(sizes, stream);
-  const double bytes = 12.0 * static_cast<double>(arrays->z.size());
+  const auto numbers = static_cast<double>(arrays->z.size());
   const std::string shape = std::to_string(sizes.members) + " x " + std::to_string(sizes.batch) +
                             " x " + std::to_string(sizes.width);
   return {{.name = "cohort_norm forward",
            .shape = shape,
-           .bytes = bytes,
+           .bytes = 8 * numbers,
            .multiply_adds = 0,
            .run =
                [arrays](const CardStream &on) {
@@ -125,7 +125,7 @@ std::vector<KernelCase> Norm(const Sizes &sizes, const CardStream &stream) {
                }},
           {.name = "cohort_norm backward",
            .shape = shape,
-           .bytes = bytes,
+           .bytes = 12 * numbers,
            .multiply_adds = 0,
            .run = [arrays](const CardStream &on) {
              CohortNormBackwardCuda(arrays->shape, arrays->layer, arrays->norm(), arrays->z.data(),

@@ -24,5 +24,6 @@ struct KernelCase {
 
 // tiny: sizes for the emulation, where a thread of a block takes microseconds.
 std::vector<KernelCase> CohortKernelCases(bool tiny);
+std::vector<KernelCase> TableKernelCases(bool tiny);
 
 }  // namespace trails::bench

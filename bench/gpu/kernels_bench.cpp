@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "kernel_case.h"
 #include "measured.h"
@@ -52,7 +54,9 @@ void Run(const Arguments &arguments) {
   fmt::print(
       "| kernel | shape | us | GB/s | TFLOP/s | of the ceiling |\n|---|---|---|---|---|---|\n");
   std::vector<std::string> rows;
-  for (const KernelCase &kernel : CohortKernelCases(arguments.tiny)) {
+  std::vector<KernelCase> cases = CohortKernelCases(arguments.tiny);
+  for (KernelCase &kernel : TableKernelCases(arguments.tiny)) cases.push_back(std::move(kernel));
+  for (const KernelCase &kernel : cases) {
     const double seconds =
         MedianSeconds(stream, arguments.tiny ? kTinyEffort : Effort{}, kernel.run);
     rows.push_back(Row(kernel, seconds, ceilings));
