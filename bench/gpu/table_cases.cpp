@@ -3,7 +3,6 @@
 //
 // May touch: src/core/card/runtime.h, src/kernels, src/core/random.h.
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <numeric>
 
