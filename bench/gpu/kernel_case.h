@@ -25,5 +25,6 @@ struct KernelCase {
 // tiny: sizes for the emulation, where a thread of a block takes microseconds.
 std::vector<KernelCase> CohortKernelCases(bool tiny);
 std::vector<KernelCase> TableKernelCases(bool tiny);
+std::vector<KernelCase> TrieKernelCases(bool tiny);
 
 }  // namespace trails::bench

@@ -56,6 +56,7 @@ void Run(const Arguments &arguments) {
   std::vector<std::string> rows;
   std::vector<KernelCase> cases = CohortKernelCases(arguments.tiny);
   for (KernelCase &kernel : TableKernelCases(arguments.tiny)) cases.push_back(std::move(kernel));
+  for (KernelCase &kernel : TrieKernelCases(arguments.tiny)) cases.push_back(std::move(kernel));
   for (const KernelCase &kernel : cases) {
     const double seconds =
         MedianSeconds(stream, arguments.tiny ? kTinyEffort : Effort{}, kernel.run);

@@ -22,18 +22,6 @@ namespace {
 
 constexpr std::int64_t kMostBytes = 1'000'000'000;
 
-bool OnCard(Tfmem tfmem) noexcept {
-  switch (tfmem) {
-    case Tfmem::kSynflow:
-    case Tfmem::kExpressFlow:
-    case Tfmem::kWeightNorm:
-    case Tfmem::kNasWot:
-    case Tfmem::kNasWotPlain:
-    case Tfmem::kJacflow: return true;
-    default: return false;
-  }
-}
-
 // The largest tile of at most `most` prefixes that keeps within `limit` bytes; at least 1.
 std::int64_t TilePrefixes(std::int64_t most, std::int64_t limit,
                           const std::function<std::int64_t(std::int64_t)> &bytes) {
@@ -191,7 +179,7 @@ std::int64_t FullSpaceCardBytes(const SearchSpace &space, std::int32_t inputs, s
 
 bool FitsFullSpaceCard(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                        const std::vector<Tfmem> &tfmems) noexcept {
-  return std::all_of(tfmems.begin(), tfmems.end(), OnCard) &&
+  return std::all_of(tfmems.begin(), tfmems.end(), ScoresOnCard) &&
          FitsFullSpace(space, inputs, outputs, tfmems) &&
          FullSpaceCardBytes(space, inputs, kScoringRows, tfmems) <= kMostBytes;
 }
@@ -201,7 +189,7 @@ SpaceScores ScoreFullSpaceCard(const SearchSpace &space, const std::vector<Tfmem
                                std::uint64_t seed, std::int32_t bank, Clock::time_point until,
                                const RunControl &control, const TileLimits &limits) {
   for (const Tfmem tfmem : tfmems) {
-    if (OnCard(tfmem)) continue;
+    if (ScoresOnCard(tfmem)) continue;
     throw Error(ErrorKind::kInternal, fmt::format("{} is not known on a card", Name(tfmem)));
   }
   SpaceScores result = UnscoredSpace(space, tfmems, batch, inputs);

@@ -37,8 +37,7 @@ std::int64_t FullSpaceCardBytes(const SearchSpace &space, std::int32_t inputs, s
                                 const std::vector<Tfmem> &tfmems,
                                 const TileLimits &limits = {}) noexcept;
 
-// Whether it takes this: synflow, express_flow, weight_norm, nas_wot, nas_wot_plain and jacflow, of
-// what FitsFullSpace, within 1 GB on the card.
+// Whether it takes this: what ScoresOnCard and FitsFullSpace, within 1 GB on the card.
 bool FitsFullSpaceCard(const SearchSpace &space, std::int32_t inputs, std::int32_t outputs,
                        const std::vector<Tfmem> &tfmems) noexcept;
 
