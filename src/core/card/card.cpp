@@ -28,11 +28,15 @@ void RequireUsableCard() {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
     (void)cudaGetLastError();  // it is reported here
-    throw Error(ErrorKind::kDevice, "no CUDA device can be used",
-                error == cudaSuccess ? "CUDA shows no device."
-                                     : fmt::format("CUDA says: {} ({}).", cudaGetErrorString(error),
-                                                   cudaGetErrorName(error)),
-                kHint);
+    // Without a driver CUDA says that it is too old.
+    int driver = 0;
+    const bool none = cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0;
+    std::string words = none ? "There is no CUDA driver." : "CUDA shows no device.";
+    if (error != cudaSuccess && !none) {
+      words =
+          fmt::format("CUDA says: {} ({}).", cudaGetErrorString(error), cudaGetErrorName(error));
+    }
+    throw Error(ErrorKind::kDevice, "no CUDA device can be used", words, kHint);
   }
   cudaDeviceProp properties;
   CheckCuda(cudaGetDeviceProperties(&properties, 0), "describe the CUDA device");
