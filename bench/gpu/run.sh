@@ -8,7 +8,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 results=$root/bench/results
 
-if ! nvidia-smi --query-gpu=name,driver_version --format=csv,noheader; then
+if ! nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null; then
   echo "run.sh: nvidia-smi finds no card; nothing was measured" >&2
   exit 2
 fi
