@@ -187,6 +187,11 @@ CREATE TABLE trails.model (
     floor        double precision,
     bytes        bigint           NOT NULL,
     run_id       bigint           NOT NULL,
+    features     name[]           NOT NULL,
+    split        name,
+    group_by     name,
+    last_train   bigint,
+    last_valid   bigint,
     created_at   timestamptz      NOT NULL,
     parts_seal   uuid             NOT NULL,
     seal         uuid
@@ -209,6 +214,11 @@ COMMENT ON COLUMN trails.model.test IS 'metric on the test rows; NULL without th
 COMMENT ON COLUMN trails.model.floor IS 'metric of a linear model on the same rows';
 COMMENT ON COLUMN trails.model.bytes IS 'size of the stored model';
 COMMENT ON COLUMN trails.model.run_id IS 'run that made it; it may have been forgotten since';
+COMMENT ON COLUMN trails.model.features IS 'columns that were read as features; what decided about the split, unless split or group_by did';
+COMMENT ON COLUMN trails.model.split IS 'column whose words decided which rows were trained on';
+COMMENT ON COLUMN trails.model.group_by IS 'column whose hash decided which rows were trained on';
+COMMENT ON COLUMN trails.model.last_train IS 'last of the hashes, unsigned numbers kept as signed ones, whose rows were trained on; of no use with split; NULL where rows alone do not tell';
+COMMENT ON COLUMN trails.model.last_valid IS 'last of the hashes whose rows were trained on or validated on; those of larger ones were for the test';
 COMMENT ON COLUMN trails.model.created_at IS 'when it was stored';
 COMMENT ON COLUMN trails.model.parts_seal IS '128 bits over its number and its bytes, by which a reader knows that it has the right ones';
 COMMENT ON COLUMN trails.model.seal IS '128 bits over the row but owner, readers, oids, metrics and times, by which a reader knows that it is as it was written; see trails.seal_of';
@@ -270,6 +280,7 @@ CREATE TABLE trails.dataset (
     fingerprint     text        NOT NULL,
     encoder         text        NOT NULL,
     features        text        NOT NULL,
+    split           boolean     NOT NULL,
     intermediate_id bigint      NOT NULL,
     created_at      timestamptz NOT NULL,
     seal            uuid
@@ -283,7 +294,7 @@ COMMENT ON COLUMN trails.dataset.source_oid IS 'oid of the relation that was rea
 COMMENT ON COLUMN trails.dataset.target IS 'column that the model predicts';
 COMMENT ON COLUMN trails.dataset.key IS 'column that names a row to people; NULL for none';
 COMMENT ON COLUMN trails.dataset.sample IS 'rows that were asked for; NULL for all';
-COMMENT ON COLUMN trails.dataset.columns IS 'columns that were read, target and key among them';
+COMMENT ON COLUMN trails.dataset.columns IS 'columns that were read, target, key and what decides about the split among them';
 COMMENT ON COLUMN trails.dataset.rows IS 'rows logged';
 COMMENT ON COLUMN trails.dataset.categorical IS 'encoded ids of a row';
 COMMENT ON COLUMN trails.dataset.numeric IS 'encoded numbers of a row';
@@ -291,6 +302,7 @@ COMMENT ON COLUMN trails.dataset.source_hash IS '32 hex digits over the encoded 
 COMMENT ON COLUMN trails.dataset.fingerprint IS '32 hex digits over the encoded rows, in their order';
 COMMENT ON COLUMN trails.dataset.encoder IS '32 hex digits over which columns are encoded, and how';
 COMMENT ON COLUMN trails.dataset.features IS '32 hex digits over the encoded rows without label and key, in their order; with an equal encoder they tell equal rows';
+COMMENT ON COLUMN trails.dataset.split IS 'whether it is known which part of the split each row is in';
 COMMENT ON COLUMN trails.dataset.intermediate_id IS 'the encoded rows, in trails.intermediate';
 COMMENT ON COLUMN trails.dataset.created_at IS 'when it was logged';
 COMMENT ON COLUMN trails.dataset.seal IS '128 bits over the row but owner, oid and time, as in trails.model';
@@ -579,13 +591,14 @@ COMMENT ON FUNCTION trails.seal_of_text IS '128 bits of the SHA-256 of a text';
 
 CREATE FUNCTION trails.seal_of(m trails.model) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
 RETURN trails.seal_of_text(ROW((m).model_id, (m).name, (m).source, (m).target, (m).task,
-    (m).architecture, (m).members, (m).metric, (m).bytes, (m).run_id, (m).parts_seal)::text);
+    (m).architecture, (m).members, (m).metric, (m).bytes, (m).run_id, (m).features, (m).split,
+    (m).group_by, (m).last_train, (m).last_valid, (m).parts_seal)::text);
 COMMENT ON FUNCTION trails.seal_of(trails.model) IS 'what the row''s seal is where it is as it was written';
 
 CREATE FUNCTION trails.seal_of(d trails.dataset) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
 RETURN trails.seal_of_text(ROW((d).dataset_id, (d).source, (d).target, (d).key, (d).sample,
     (d).columns, (d).rows, (d).categorical, (d).numeric, (d).source_hash, (d).fingerprint,
-    (d).encoder, (d).features, (d).intermediate_id)::text);
+    (d).encoder, (d).features, (d).split, (d).intermediate_id)::text);
 COMMENT ON FUNCTION trails.seal_of(trails.dataset) IS 'what the row''s seal is where it is as it was written';
 
 CREATE FUNCTION trails.seal_of(l trails.logged) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
@@ -1137,10 +1150,10 @@ COMMENT ON FUNCTION trails.check_store IS
 REVOKE EXECUTE ON FUNCTION trails.check_store FROM PUBLIC;
 
 CREATE FUNCTION trails.logged_rows(model text, version integer DEFAULT NULL)
-RETURNS TABLE (row_id bigint, key text, target text)
+RETURNS TABLE (row_id bigint, key text, target text, split text)
 AS 'MODULE_PATHNAME', 'trails_logged_rows' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000;
 COMMENT ON FUNCTION trails.logged_rows IS
-'the rows that a model was logged with: their number, from 1, by which every function names them, their key and their target';
+'the rows that a model was logged with: their number, from 1, by which every function names them, their key, their target, and train, valid, test or none as the model''s split has them; split is NULL where that is not known';
 
 CREATE FUNCTION trails.log_intermediate(
     name name, layer text, row_ids bigint[], "values" real[], shape integer[] DEFAULT NULL,
@@ -1277,11 +1290,11 @@ COMMENT ON FUNCTION trails.column_distribution(text, text, text, integer, intege
 
 CREATE FUNCTION trails.confusion(
     model text, epoch integer DEFAULT NULL, strategy text DEFAULT 'auto',
-    version integer DEFAULT NULL)
+    version integer DEFAULT NULL, split text DEFAULT NULL)
 RETURNS TABLE (actual text, predicted text, rows bigint)
 AS 'MODULE_PATHNAME', 'trails_confusion' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.confusion IS
-'counts of the logged rows by their class and the class predicted, where there are any, from exact predictions whatever their scheme; actual is NULL for rows without a class that the model knows';
+'counts of the logged rows by their class and the class predicted, where there are any, from exact predictions whatever their scheme; actual is NULL for rows without a class that the model knows; split: of the rows in that part of the model''s split alone, train, valid, test or none';
 
 CREATE FUNCTION trails.column_diff(
     model_a text, layer_a text, column_a integer, model_b text, layer_b text, column_b integer,

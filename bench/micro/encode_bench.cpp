@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/data/dataset.h"
+#include "core/data/row_hash.h"
 #include "core/random.h"
 
 namespace trails {

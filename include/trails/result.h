@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -133,6 +134,16 @@ struct ScoreResult {
   std::vector<Notice> notices;
 };
 
+// Where a row is in a split.
+enum class SplitPart : std::uint8_t { kNone, kTrain, kValid, kTest };
+
+// The last hashes whose rows are trained on, and validated on; rows of larger ones are for the
+// test. Of no use where a column says it.
+struct SplitBounds {
+  std::uint64_t last_train = 0;
+  std::uint64_t last_valid = 0;
+};
+
 struct SelectionResult {
   Task task = Task::kAuto;
   Metric metric = Metric::kAuto;
@@ -157,6 +168,7 @@ struct SelectionResult {
   std::int64_t train_rows = 0;
   std::int64_t valid_rows = 0;
   std::int64_t test_rows = 0;
+  std::optional<SplitBounds> split_bounds;  // nothing where a row alone does not tell its part
   std::string data_hash;  // 32 hex digits over the rows' contents, whatever their order
   std::string fields;     // one line a field: column, encoding, slots (lineage, for people)
 

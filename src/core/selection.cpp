@@ -95,6 +95,7 @@ void FillVerdict(const Dataset &data, const Verdict &verdict, const RefinementRe
   result->train_rows = std::ssize(data.split.train);
   result->valid_rows = std::ssize(data.split.valid);
   result->test_rows = std::ssize(data.split.test);
+  result->split_bounds = data.split.bounds;
   result->data_hash = data.data_hash;
   result->fields = data.fields.Describe();
   Model model{data.fields, data.target, data.metric, {}};

@@ -6,6 +6,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <initializer_list>
 #include <iterator>
@@ -168,13 +169,21 @@ std::int64_t StoreModel(CatalogSession &catalog, std::int64_t run_id, const RunR
       .AddDouble(result.floor)
       .AddBigint(static_cast<std::int64_t>(result.artefact.size()))
       .AddBigint(run_id)
-      .AddUuid(SealOfModel(model_id, result.artefact).bytes);
+      .AddUuid(SealOfModel(model_id, result.artefact).bytes)
+      .AddTexts(record.columns)
+      .AddText(record.call->request.split)
+      .AddText(record.call->request.group)
+      .AddBool(result.split_bounds.has_value());
+  const SplitBounds bounds = result.split_bounds.value_or(SplitBounds());
+  values.AddBigint(std::bit_cast<std::int64_t>(bounds.last_train));
+  values.AddBigint(std::bit_cast<std::int64_t>(bounds.last_valid));
   catalog.Write(
       "INSERT INTO trails.model (model_id, owner, name, source, source_oid, target, task, "
-      "architecture, members, metric, valid, test, floor, bytes, run_id, parts_seal, created_at, "
-      "readers) "
+      "architecture, members, metric, valid, test, floor, bytes, run_id, parts_seal, features, "
+      "split, group_by, last_train, last_valid, created_at, readers) "
       "OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-      "$14, $15, $16, clock_timestamp(), "
+      "$14, $15, $16, $17::name[], nullif($18, '')::name, nullif($19, '')::name, "
+      "CASE WHEN $20 THEN $21 END, CASE WHEN $20 THEN $22 END, clock_timestamp(), "
       "coalesce((SELECT readers FROM trails.model WHERE owner = $2 AND name = $3 "
       "ORDER BY model_id DESC LIMIT 1), '{}'))",
       values);

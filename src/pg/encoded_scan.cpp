@@ -8,8 +8,11 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "pg/record_reader.h"
@@ -36,13 +39,19 @@ std::string UnusedName(std::string name, const std::vector<InputColumn> &columns
 // a subquery, so that the caller needs rights on these columns only.
 std::string ScanQuery(const ScanRequest &request, const ResolvedRequest &resolved,
                       const std::vector<InputColumn> &columns) {
+  const std::string split = request.split ? request.split->split : std::string();
   const std::string key = Quoted(UnusedName("key", columns));
   const std::string record = Quoted(UnusedName("record", columns));
   std::string query = fmt::format("SELECT {0}.{1}, {0} FROM (SELECT ", record, key);
   query += request.key.empty() ? "NULL::pg_catalog.text"
                                : fmt::format("s.{}::pg_catalog.text", Quoted(request.key));
   query += fmt::format(" AS {}", key);
-  for (const InputColumn &column : columns) query += fmt::format(", s.{}", Quoted(column.name));
+  for (const InputColumn &column : columns) {
+    const std::string quoted = Quoted(column.name);
+    query += fmt::format(", s.{0}", quoted);
+    // Its words are read whatever its type.
+    if (column.name == split) query += fmt::format("::pg_catalog.text AS {}", quoted);
+  }
   return query + fmt::format(" FROM {} AS s) AS {}", resolved.relation, record);
 }
 
@@ -91,6 +100,48 @@ void Append(const Cell &cell, Column *column) {
   }
 }
 
+// The columns that decide about the split, beside those that the model needs.
+std::vector<InputColumn> SplitColumns(const ScanRequest &request,
+                                      const std::vector<InputColumn> &others) {
+  if (!request.split->split.empty()) {
+    return {{request.split->split, "text", ColumnKind::kText}};
+  }
+  ReadRequest described;
+  described.relation = request.source;
+  described.features.emplace();
+  for (const std::string &name : request.split->columns()) {
+    if (std::ranges::find(others, name, &InputColumn::name) == others.end()) {
+      described.features->push_back(name);
+    }
+  }
+  std::vector<InputColumn> columns;
+  if (described.features->empty()) return columns;
+  for (const ResolvedColumn &column : DescribeColumns(described).features) {
+    columns.push_back({column.name, column.sql_type, column.kind});
+  }
+  return columns;
+}
+
+// Which part of the split each row is in.
+class PartReader {
+ public:
+  // cells: of the columns; `target` among them.
+  PartReader(const SplitRule &rule, const std::vector<InputColumn> &columns, std::size_t target)
+      : splitter_(rule, columns), target_(target) {}
+
+  void Read(std::span<const Cell> cells, std::int64_t row) {
+    const Cell &target = cells[target_];
+    const bool is_null = target.is_null || std::isnan(target.number);
+    parts_[row] = is_null ? SplitPart::kNone : splitter_.PartOf(cells);
+  }
+  const SplitPart *parts() const noexcept { return parts_; }
+
+ private:
+  RowSplitter splitter_;
+  std::size_t target_;
+  SplitPart parts_[kScanRows] = {};
+};
+
 }  // namespace
 
 void ScanEncoded(const Model &model, const std::string &name, const ScanRequest &request,
@@ -106,6 +157,11 @@ void ScanEncoded(const Model &model, const std::string &name, const ScanRequest 
 
   std::vector<InputColumn> columns = fields.columns;
   if (request.with_target) columns.push_back(target);
+  std::optional<PartReader> parts;
+  if (request.split) {
+    for (InputColumn &column : SplitColumns(request, columns)) columns.push_back(std::move(column));
+    parts.emplace(*request.split, columns, fields.columns.size());
+  }
   const ScanSettings settings;
   const SpiSession session;
   Portal const cursor = OpenCursor(ScanQuery(request, resolved, columns));
@@ -125,13 +181,15 @@ void ScanEncoded(const Model &model, const std::string &name, const ScanRequest 
       const std::span<const Cell> cells = reader.Read(fetched->records[row]);
       fields.EncodeRow(cells.first(fields.columns.size()), ids.data() + row * categorical,
                        values.data() + row * numeric);
-      if (request.with_target) Append(cells.back(), &labels);
+      if (request.with_target) Append(cells[fields.columns.size()], &labels);
+      if (parts) parts->Read(cells, row);
     }
     block.ids = ids.data();
     block.values = values.data();
     block.keys = fetched->keys;
     block.key_is_null = fetched->key_is_null;
     if (request.with_target) block.target = &labels;
+    if (parts) block.parts = parts->parts();
     sink(block);
     CallPg([] { SPI_freetuptable(SPI_tuptable); });
   }

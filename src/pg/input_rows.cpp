@@ -47,6 +47,7 @@ class Sample {
     kept.label = row.label;
     kept.key.reset();
     if (row.key) kept.key.emplace(*row.key);
+    kept.part = row.part;
     bytes_ += BytesOf(kept);
     std::ranges::push_heap(kept_, {}, &Kept::draw);
     if (bytes_ > limit_) {
@@ -59,7 +60,7 @@ class Sample {
   void Give(const std::function<void(const InputRow &)> &sink) {
     std::ranges::sort(kept_, {}, &Kept::position);
     for (const Kept &kept : kept_) {
-      InputRow row{kept.ids.data(), kept.values.data(), kept.label, {}};
+      InputRow row{kept.ids.data(), kept.values.data(), kept.label, {}, kept.part};
       if (kept.key) row.key = *kept.key;
       sink(row);
     }
@@ -73,6 +74,7 @@ class Sample {
     std::vector<float> values;
     double label = 0;
     std::optional<std::string> key;
+    std::optional<SplitPart> part;
   };
   static std::int64_t BytesOf(const Kept &kept) {
     return static_cast<std::int64_t>(sizeof(Kept) + 4 * (kept.ids.size() + kept.values.size()) +
@@ -146,6 +148,7 @@ void ScanInputRows(const Model &model, const std::string &name, const ScanReques
                                           : model.target.Label(*block.target, i);
       const char *const key = keys.empty() ? nullptr : keys[static_cast<std::size_t>(i)];
       if (key != nullptr) row.key = key;
+      if (block.parts != nullptr) row.part = block.parts[i];
       if (chosen) {
         chosen->Add(position, row);
       } else {
@@ -170,6 +173,7 @@ void RowHashes::Add(const InputRow &row) {
   bytes_.append(reinterpret_cast<const char *>(&row.label), sizeof(row.label));
   bytes_ += row.key ? '\1' : '\0';
   if (row.key) bytes_ += *row.key;
+  if (row.part) bytes_ += static_cast<char>(*row.part);
   const ChunkHash hash = HashOf(bytes_, 1);
   unsigned __int128 number = 0;
   for (const std::uint8_t byte : hash.bytes) number = (number << 8) | byte;

@@ -21,6 +21,7 @@ struct InputRow {
   const float *values = nullptr;      // [numeric]
   double label = 0;                   // class index or number, NaN for none
   std::optional<std::string_view> key;
+  std::optional<SplitPart> part;  // where it is known which rows were trained on
 };
 
 // Reads the relation as ScanEncoded does and hands each row to `sink`, in the order of the scan.
@@ -47,7 +48,7 @@ class RowHashes {
 
   std::string in_order() const;   // over the rows in their order
   std::string any_order() const;  // whatever their order; rows that come twice count twice
-  std::string features() const;   // over the rows in their order, without labels and keys
+  std::string features() const;   // over the rows in their order, without labels, keys and parts
 
  private:
   std::int32_t categorical_;

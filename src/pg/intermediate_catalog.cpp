@@ -35,7 +35,7 @@ constexpr const char *kFindByModel =
     "OR NOT EXISTS (SELECT FROM unnest(d.columns) AS c(name) WHERE NOT coalesce("
     "(SELECT has_column_privilege($2, r.relation, a.attnum, 'SELECT') FROM pg_attribute AS a "
     "WHERE a.attrelid = r.relation AND a.attname = c.name AND NOT a.attisdropped), false)), "
-    "l.seal = trails.seal_of(l), d.dataset_id IS NOT NULL, s.is_sealed "
+    "l.seal = trails.seal_of(l), d.dataset_id IS NOT NULL, s.is_sealed, coalesce(d.split, false) "
     "FROM trails.logged AS l LEFT JOIN trails.dataset AS d ON d.dataset_id = l.dataset_id, "
     "LATERAL (SELECT d.seal = trails.seal_of(d) AS is_sealed) AS s, "
     "LATERAL (SELECT coalesce((SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n "
@@ -153,6 +153,7 @@ std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRo
   found.has_dataset = catalog.Bool(0, 14);
   found.is_dataset_sealed = catalog.Bool(0, 15) && IsPossible({1, 1, 1}, dataset.rows) &&
                             dataset.categorical >= 0 && dataset.numeric >= 0;
+  dataset.has_split = catalog.Bool(0, 16);
   return found;
 }
 

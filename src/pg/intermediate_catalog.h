@@ -33,7 +33,7 @@ enum class LoggedKind : std::uint8_t { kModel, kPipeline, kForeign };
 // The encoded rows that a model was logged with. Columns of its input intermediate, in this order:
 // the ids of the categorical fields (4 bytes each), the values of the numeric ones (4), the label
 // (8, double, NaN for none), the key as text where one was given (8: position in the block's text,
-// see logged_inputs.h).
+// see logged_inputs.h), the part of the split (1) where it is known.
 struct DatasetRow {
   std::int64_t dataset_id = 0;
   std::int64_t intermediate_id = 0;  // of the inputs, on the durable shelf
@@ -42,7 +42,8 @@ struct DatasetRow {
   std::int64_t rows = 0;
   std::int32_t categorical = 0;
   std::int32_t numeric = 0;
-  std::string key;  // column that names a row; empty: none
+  std::string key;         // column that names a row; empty: none
+  bool has_split = false;  // it is known which rows were trained on
 
   bool has_key() const noexcept { return !key.empty(); }
 };

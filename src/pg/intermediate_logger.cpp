@@ -18,6 +18,7 @@ extern "C" {
 #include "pg/logged_inputs.h"
 #include "pg/model_cache.h"
 #include "pg/model_logger.h"
+#include "pg/model_split.h"
 #include "pg/settings.h"
 #include "pg/source_rights.h"
 
@@ -184,6 +185,9 @@ std::string MissingColumn(const ScanRequest &scan, const Model &model) {
   std::vector<std::string> names;
   for (const InputColumn &column : model.fields.columns) names.push_back(column.name);
   if (!scan.key.empty()) names.push_back(scan.key);
+  if (scan.split) {
+    for (const std::string &name : scan.split->columns()) names.push_back(name);
+  }
   for (const std::string &name : names) {
     const char *const column = name.c_str();
     const Oid relation = scan.source;
@@ -275,6 +279,7 @@ bool SourceChanged(const std::string &model, std::optional<std::int32_t> version
     scan.key = catalog.Text(0, 1);
     if (catalog.Bigint(0, 2) != 0) sample = catalog.Bigint(0, 2);
   });
+  if (logged.dataset.has_split) scan.split = FindSplitRule(logged.model_id);
   const std::shared_ptr<LoadedModel> loaded = OpenModel(logged.model);
   if (const std::string column = MissingColumn(scan, loaded->model()); !column.empty()) {
     Tell({NoticeLevel::kNotice,
@@ -285,6 +290,7 @@ bool SourceChanged(const std::string &model, std::optional<std::int32_t> version
     return true;
   }
   scan.with_target = HasTarget(scan.source, loaded->model());
+  if (!scan.with_target) scan.split.reset();
   RowHashes hashes(logged.dataset.categorical, logged.dataset.numeric);
   ScanInputRows(loaded->model(), loaded->row.name, scan, sample,
                 [&](const InputRow &row) { hashes.Add(row); });

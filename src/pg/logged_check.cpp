@@ -33,7 +33,7 @@ std::vector<Hashed> ListDatasets(CatalogSession &catalog) {
   const MemoryScope memory;
   const std::uint64_t count = catalog.Read(
       "SELECT dataset_id, intermediate_id, rows, categorical, numeric, coalesce(key, ''), "
-      "fingerprint, source_hash, features FROM trails.dataset ORDER BY dataset_id",
+      "fingerprint, source_hash, features, split FROM trails.dataset ORDER BY dataset_id",
       SqlParameters());
   std::vector<Hashed> datasets;
   for (std::uint64_t row = 0; row < count; ++row) {
@@ -47,6 +47,7 @@ std::vector<Hashed> ListDatasets(CatalogSession &catalog) {
     hashed.in_order = catalog.Text(row, 6);
     hashed.any_order = catalog.Text(row, 7);
     hashed.features = catalog.Text(row, 8);
+    hashed.dataset.has_split = catalog.Bool(row, 9);
     datasets.push_back(std::move(hashed));
   }
   return datasets;
@@ -61,6 +62,7 @@ RowHashes HashRows(CatalogSession &catalog, const DatasetRow &dataset) {
     CallPg([] { CHECK_FOR_INTERRUPTS(); });
     inputs.Read(i, &block);
     inputs.ReadKeys(i, &block);
+    inputs.ReadParts(i, &block);
     for (std::int64_t row = 0; row < block.rows; ++row) {
       const auto at = static_cast<std::size_t>(row);
       InputRow input;
@@ -68,6 +70,7 @@ RowHashes HashRows(CatalogSession &catalog, const DatasetRow &dataset) {
       input.values = block.values.data() + row * dataset.numeric;
       input.label = block.labels[at];
       if (block.keys[at]) input.key = *block.keys[at];
+      input.part = block.parts[at];
       hashes.Add(input);
     }
   }

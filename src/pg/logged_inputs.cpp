@@ -21,8 +21,9 @@ void ForEachGroup(std::int32_t columns, Visit visit) {
   }
 }
 
-std::int32_t ColumnsOf(std::int32_t categorical, std::int32_t numeric, bool has_key) {
-  return categorical + numeric + 1 + (has_key ? 2 : 0);
+std::int32_t ColumnsOf(std::int32_t categorical, std::int32_t numeric, bool has_key,
+                       bool has_split) {
+  return categorical + numeric + 1 + (has_key ? 2 : 0) + (has_split ? 1 : 0);
 }
 
 template <typename Number>
@@ -64,15 +65,17 @@ std::vector<Number> Numbers(const std::string &elements) {
 }  // namespace
 
 InputWriter::InputWriter(std::int64_t intermediate, std::int32_t categorical, std::int32_t numeric,
-                         bool has_key)
+                         bool has_key, bool has_split)
     : intermediate_(intermediate),
       categorical_(categorical),
       numeric_(numeric),
       has_key_(has_key),
-      elements_(static_cast<std::size_t>(ColumnsOf(categorical, numeric, has_key))),
+      has_split_(has_split),
+      elements_(static_cast<std::size_t>(ColumnsOf(categorical, numeric, has_key, has_split))),
       widths_(static_cast<std::size_t>(categorical + numeric), 4) {
   widths_.push_back(8);
   if (has_key) widths_.insert(widths_.end(), {8, 1});
+  if (has_split) widths_.push_back(1);
 }
 
 void InputWriter::Put(const InputRow &row) {
@@ -81,10 +84,12 @@ void InputWriter::Put(const InputRow &row) {
   for (std::int32_t i = 0; i < numeric_; ++i) Append(row.values[i], &*column++);
   Append(row.label, &*column++);
   if (has_key_) {
-    std::string &text = elements_.back();
+    std::string &ends = *column++;
+    std::string &text = *column++;
     if (row.key) text += *row.key;
-    Append(static_cast<std::uint64_t>(text.size()) | (row.key ? 0 : kNullKey), &*column);
+    Append(static_cast<std::uint64_t>(text.size()) | (row.key ? 0 : kNullKey), &ends);
   }
+  if (has_split_) Append(row.part.value(), &*column);
   ++rows_;
   if (rows_ % kBlockRows == 0) PutBlock();
 }
@@ -122,8 +127,9 @@ LoggedInputs::LoggedInputs(CatalogSession &catalog, const DatasetRow &dataset,
       categorical_(dataset.categorical),
       numeric_(dataset.numeric),
       has_key_(dataset.has_key()),
+      has_split_(dataset.has_split),
       blocks_(std::move(blocks)) {
-  ForEachGroup(ColumnsOf(categorical_, numeric_, has_key_),
+  ForEachGroup(ColumnsOf(categorical_, numeric_, has_key_, has_split_),
                [&](std::int32_t first, std::int32_t columns) {
                  groups_.emplace_back(catalog, Shelf::kDurable,
                                       ColumnGroup{intermediate_, first, columns}, blocks_);
@@ -213,6 +219,25 @@ void LoggedInputs::ReadKeys(std::size_t index, InputBlock *block) {
     start = end;
   }
   CheckBytes(index, column + 1, text.size(), start);
+}
+
+void LoggedInputs::ReadParts(std::size_t index, InputBlock *block) {
+  Begin(index, block);
+  block->parts.assign(static_cast<std::size_t>(block->rows), std::nullopt);
+  if (!has_split_) return;
+  const std::int32_t column = ColumnsOf(categorical_, numeric_, has_key_, false);
+  ReadColumns(index, column, 1);
+  CheckBytes(index, column, elements_[0].size(), block->parts.size());
+  for (std::size_t row = 0; row < block->parts.size(); ++row) {
+    const auto part = static_cast<std::uint8_t>(elements_[0][row]);
+    if (part > static_cast<std::uint8_t>(SplitPart::kTest)) {
+      throw Error(
+          ErrorKind::kCorruptData,
+          fmt::format("block {} of intermediate {} is corrupt", blocks_[index], intermediate_),
+          fmt::format("Column {} has a value {}, which is no part of a split.", column + 1, part));
+    }
+    block->parts[row] = static_cast<SplitPart>(part);
+  }
 }
 
 ReadWork LoggedInputs::work() const noexcept {

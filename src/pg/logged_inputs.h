@@ -3,9 +3,9 @@
 //
 // They are an intermediate of their own (trails.dataset.intermediate_id), whose columns are, in
 // this order: the ids of the categorical fields (4 bytes each), the values of the numeric ones (4),
-// the label (8, double, NaN for none), and with a key two more: where each row's key ends in the
+// the label (8, double, NaN for none); with a key two more: where each row's key ends in the
 // block's text (8, the highest bit set for NULL), and that text (1 byte an element, as many as
-// there are).
+// there are); and where the split is known, SplitPart (1).
 //
 // May touch: src/core/intermediates, include/trails, PostgreSQL headers (through bridge.h). Never
 // Torch.
@@ -30,7 +30,7 @@ class InputWriter {
  public:
   // `intermediate`: a number that has no rows yet.
   InputWriter(std::int64_t intermediate, std::int32_t categorical, std::int32_t numeric,
-              bool has_key);
+              bool has_key, bool has_split);
 
   // Throws PgError; Error(kLimit) where the keys of 1,000 rows are beyond kLargestChunk.
   // Cost: some 1 us a row.
@@ -48,6 +48,7 @@ class InputWriter {
   std::int32_t categorical_;
   std::int32_t numeric_;
   bool has_key_;
+  bool has_split_;
   std::int64_t rows_ = 0;
   std::vector<std::string> elements_;  // [columns], of the block being filled
   std::vector<std::int32_t> widths_;   // [columns]
@@ -62,6 +63,7 @@ struct InputBlock {
   std::vector<float> values;                     // [rows, numeric]
   std::vector<double> labels;                    // [rows]: class index or number, NaN for none
   std::vector<std::optional<std::string>> keys;  // [rows], nothing for NULL; see ReadKeys
+  std::vector<std::optional<SplitPart>> parts;   // [rows], nothing where it is not known; ReadParts
 
   LayerInput input() const noexcept { return {ids.data(), values.data(), labels.data(), rows}; }
 };
@@ -86,6 +88,9 @@ class LoggedInputs {
   // Keys alone; all NULL where none were logged.
   void ReadKeys(std::size_t index, InputBlock *block);
 
+  // Parts of the split alone.
+  void ReadParts(std::size_t index, InputBlock *block);
+
   // As GroupReader, of all of them together.
   ReadWork work() const noexcept;
   double fetch_seconds() const noexcept;
@@ -102,6 +107,7 @@ class LoggedInputs {
   std::int32_t categorical_;
   std::int32_t numeric_;
   bool has_key_;
+  bool has_split_;
   std::vector<std::int32_t> blocks_;
   std::vector<GroupReader> groups_;
   std::vector<std::string> elements_;  // of the columns read last

@@ -15,6 +15,7 @@ void ReadPart(LoggedInputs *inputs, InputPart part, std::size_t index, InputBloc
     case InputPart::kRows: inputs->Read(index, block); break;
     case InputPart::kLabels: inputs->ReadLabels(index, block); break;
     case InputPart::kKeys: inputs->ReadKeys(index, block); break;
+    case InputPart::kParts: inputs->ReadParts(index, block); break;
   }
 }
 

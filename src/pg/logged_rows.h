@@ -13,7 +13,7 @@
 namespace trails::pg {
 
 // What is read of each block.
-enum class InputPart : std::uint8_t { kRows, kLabels, kKeys };
+enum class InputPart : std::uint8_t { kRows, kLabels, kKeys, kParts };
 
 // Calls visit(block) for every block of the rows, in order, as the owner of the extension's tables.
 // Throws as LoggedInputs; what `visit` throws.

@@ -7,6 +7,7 @@ extern "C" {
 #include "miscadmin.h"
 }
 
+#include <algorithm>
 #include <string_view>
 
 #include "core/intermediates/row_keys.h"
@@ -15,6 +16,7 @@ extern "C" {
 #include "pg/input_rows.h"
 #include "pg/intermediate_catalog.h"
 #include "pg/logged_inputs.h"
+#include "pg/model_split.h"
 #include "pg/partition_store.h"
 #include "pg/row_seal.h"
 #include "pg/source_rights.h"
@@ -33,6 +35,7 @@ struct NewDataset {
   std::string fingerprint;
   std::string encoder;
   std::string features;
+  bool has_split = false;
 };
 
 std::int64_t NextIntermediate(CatalogSession &catalog) {
@@ -107,6 +110,12 @@ void TellOfPoorKey(const std::string &key, RowKeys *keys) {
         "are compared by keys."});
 }
 
+void AddMissing(const std::vector<std::string> &names, std::vector<std::string> *to) {
+  for (const std::string &name : names) {
+    if (std::ranges::find(*to, name) == to->end()) to->push_back(name);
+  }
+}
+
 // Reads the source, and writes its rows under a new number.
 NewDataset ReadSource(const StoredModel &model, const RowsToLog &rows) {
   NewDataset dataset;
@@ -128,9 +137,12 @@ NewDataset ReadSource(const StoredModel &model, const RowsToLog &rows) {
   for (const InputColumn &column : fields.columns) dataset.columns.push_back(column.name);
   if (scan.with_target) dataset.columns.push_back(model.model.target.column.name);
   if (!scan.key.empty()) dataset.columns.push_back(scan.key);
+  if (scan.with_target) scan.split = SplitRuleFor(model.model_id, model.name, scan.source);
+  dataset.has_split = scan.split.has_value();
+  if (scan.split) AddMissing(scan.split->columns(), &dataset.columns);
 
   InputWriter writer(dataset.intermediate_id, fields.categorical(), fields.numeric(),
-                     !scan.key.empty());
+                     !scan.key.empty(), dataset.has_split);
   RowHashes hashes(fields.categorical(), fields.numeric());
   RowKeys keys;
   ScanInputRows(model.model, model.name, scan, rows.sample, [&](const InputRow &row) {
@@ -160,6 +172,7 @@ SqlParameters DatasetParameters(const StoredModel &model, const RowsToLog &rows,
   parameters.AddBigint(rows.sample.value_or(0)).AddTexts(dataset.columns);
   parameters.AddBigint(dataset.rows).AddInteger(fields.categorical()).AddInteger(fields.numeric());
   parameters.AddText(dataset.source_hash).AddText(dataset.fingerprint);
+  parameters.AddBool(dataset.has_split);
   return parameters;
 }
 
@@ -173,6 +186,7 @@ std::int64_t ShareOrInsert(CatalogSession &catalog, const StoredModel &model, co
           "AND source_oid = $3 AND target = $4 AND key IS NOT DISTINCT FROM nullif($5, '')::name "
           "AND coalesce(sample, 0) = $6 AND columns = $7::name[] AND rows = $8 "
           "AND categorical = $9 AND numeric = $10 AND source_hash = $11 AND fingerprint = $12 "
+          "AND split = $13 "
           "ORDER BY dataset_id LIMIT 1 FOR SHARE",
           parameters) > 0) {
     const std::int64_t shared = catalog.Bigint(0, 0);
@@ -183,17 +197,17 @@ std::int64_t ShareOrInsert(CatalogSession &catalog, const StoredModel &model, co
   parameters.AddBigint(dataset.intermediate_id);
   catalog.WriteOften(
       "INSERT INTO trails.dataset (owner, source, source_oid, target, key, sample, columns, rows, "
-      "categorical, numeric, source_hash, fingerprint, encoder, features, intermediate_id, "
+      "categorical, numeric, source_hash, fingerprint, split, encoder, features, intermediate_id, "
       "created_at) VALUES ($1, $2, $3, $4, nullif($5, '')::name, nullif($6, 0), $7::name[], $8, "
-      "$9, "
-      "$10, $11, $12, $13, $14, $15, now()) RETURNING dataset_id",
+      "$9, $10, $11, $12, $13, $14, $15, $16, now()) RETURNING dataset_id",
       parameters);
   const std::int64_t inserted = catalog.Bigint(0, 0);
   SealRow(catalog, SealedTable::kDataset, inserted);
   const Fields &fields = model.model.fields;
   IntermediateRow row;
   row.layer = "rows";
-  row.shape.channels = fields.categorical() + fields.numeric() + 1 + (rows.key.empty() ? 0 : 2);
+  row.shape.channels = fields.categorical() + fields.numeric() + 1 + (rows.key.empty() ? 0 : 2) +
+                       (dataset.has_split ? 1 : 0);
   row.rows = dataset.rows;
   InsertIntermediate(catalog, dataset.intermediate_id, std::nullopt, row, 0, "encoded");
   return inserted;

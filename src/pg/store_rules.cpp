@@ -136,7 +136,8 @@ constexpr CatalogRule kRules[] = {
     {"data set without rows", "catalog",
      "SELECT d.intermediate_id, NULL, g.first, NULL, format('Data set %s has none of columns "
      "%s to %s.', d.dataset_id, g.first + 1, g.first + $2) FROM sound_dataset AS d, "
-     "generate_series(0, d.categorical + d.numeric + CASE WHEN d.key IS NULL THEN 0 ELSE 2 END, "
+     "generate_series(0, d.categorical + d.numeric + CASE WHEN d.key IS NULL THEN 0 ELSE 2 END "
+     "+ d.split::integer, "
      "$2) AS g(first) WHERE NOT EXISTS (SELECT FROM trails.row_block AS b "
      "JOIN trails.intermediate AS i USING (intermediate_id) "
      "WHERE b.intermediate_id = d.intermediate_id AND b.first_column = g.first)"},

@@ -69,7 +69,37 @@ struct Differences {
 // Counts of (actual, predicted), by their positions among the classes; actual -1 for no label.
 using Confusion = std::map<std::pair<std::int32_t, std::int32_t>, std::int64_t>;
 
-Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &actual) {
+// The rows that the argument split names; nothing for all.
+using RowFilter = std::optional<std::vector<bool>>;
+
+SplitPart ParsePart(const std::string &word) {
+  for (const SplitPart part :
+       {SplitPart::kTrain, SplitPart::kValid, SplitPart::kTest, SplitPart::kNone}) {
+    if (word == Name(part)) return part;
+  }
+  throw Error(ErrorKind::kInvalidArgument, fmt::format("unknown part of a split \"{}\"", word), {},
+              "It is 'train', 'valid', 'test' or 'none'.");
+}
+
+RowFilter SplitArgument(const NamedArguments &args, const LoggedRow &logged) {
+  if (args.IsNull("split")) return std::nullopt;
+  const SplitPart wanted = ParsePart(args.Text("split"));
+  if (logged.kind == LoggedKind::kModel && !logged.dataset.has_split) {
+    throw Error(ErrorKind::kInvalidArgument,
+                fmt::format("which logged rows {} was trained on is not known", Described(logged)),
+                "The relation that was logged lacks the target or a column that decided about the "
+                "split, or a text column had too many values.",
+                "Leave out argument \"split\".");
+  }
+  std::vector<bool> rows;
+  VisitInputs(logged.dataset, InputPart::kParts, [&](const InputBlock &block) {
+    for (const std::optional<SplitPart> &part : block.parts) rows.push_back(part == wanted);
+  });
+  return rows;
+}
+
+Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &actual,
+                         const RowFilter &filter) {
   Confusion counts;
   std::vector<float> row;
   std::vector<std::int32_t> scratch;
@@ -77,6 +107,7 @@ Confusion CountConfusion(const IntermediateQuery &prediction, const RowGroups &a
     const std::span<const std::int32_t> groups = GroupsOf(actual, block, &scratch);
     row.resize(static_cast<std::size_t>(block.columns));
     for (std::int64_t i = 0; i < block.rows; ++i) {
+      if (filter && !(*filter)[static_cast<std::size_t>(block.row_ids[i] - 1)]) continue;
       for (std::int64_t c = 0; c < block.columns; ++c) {
         row[static_cast<std::size_t>(c)] = block.values[c * block.rows + i];
       }
@@ -275,14 +306,15 @@ TRAILS_PG_FUNCTION(trails_column_diff) {
   return Datum{0};
 }
 
-// trails.confusion(model, epoch, strategy, version) -> (actual, predicted, rows)
+// trails.confusion(model, epoch, strategy, version, split) -> (actual, predicted, rows)
 TRAILS_PG_FUNCTION(trails_confusion) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);
   const IntermediateQuery prediction = ClassPredictions(args);
   const RowGroups actual = GroupRows(prediction, "target");
+  const RowFilter filter = SplitArgument(args, prediction.logged);
   ResultSet results(fcinfo);
-  for (const auto &[cell, rows] : CountConfusion(prediction, actual)) {
+  for (const auto &[cell, rows] : CountConfusion(prediction, actual, filter)) {
     RowValues row;
     if (cell.first < 0) {
       row.AddNull();

@@ -59,6 +59,7 @@ void PutLoggedRows(const LoggedRow &logged, const TargetCode &target, ResultSet 
       InputBlock read;
       inputs.ReadLabels(0, &read);
       inputs.ReadKeys(0, &read);
+      inputs.ReadParts(0, &read);
       CallPg([] { CHECK_FOR_INTERRUPTS(); });
       for (std::int64_t i = 0; i < read.rows; ++i) {
         const auto at = static_cast<std::size_t>(i);
@@ -70,6 +71,11 @@ void PutLoggedRows(const LoggedRow &logged, const TargetCode &target, ResultSet 
           row.AddNull();
         }
         AddTarget(target, read.labels[at], &row);
+        if (read.parts[at]) {
+          row.AddText(Name(*read.parts[at]));
+        } else {
+          row.AddNull();
+        }
         results->Put(row);
       }
     }
@@ -108,7 +114,7 @@ TRAILS_PG_FUNCTION(trails_source_changed) {
   PG_RETURN_BOOL(trails::pg::SourceChanged(args.Text("model"), args.OptionalInteger("version")));
 }
 
-// trails.logged_rows(model, version) -> (row_id, key, target)
+// trails.logged_rows(model, version) -> (row_id, key, target, split)
 TRAILS_PG_FUNCTION(trails_logged_rows) {
   using namespace trails::pg;
   const NamedArguments args(fcinfo);

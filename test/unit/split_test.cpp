@@ -8,6 +8,7 @@
 #include <set>
 
 #include "columns_by_hand.h"
+#include "core/data/row_hash.h"
 #include "core/random.h"
 #include "trails/error.h"
 
@@ -252,6 +253,103 @@ TEST(HashData, SeesTheTarget) {
   EXPECT_EQ(before.size(), 32U);
   table.target = IntegerColumn("y", std::vector<std::optional<std::int64_t>>(30, 1));
   EXPECT_NE(HashData(table, HashRows(table)), before);
+}
+
+// What a rule says of every row, cell by cell.
+Split ByRule(const Table &table, const SplitRule &rule) {
+  std::vector<const Column *> columns;
+  std::vector<InputColumn> names;
+  for (const Column &column : table.features) columns.push_back(&column);
+  if (table.group) columns.push_back(&*table.group);
+  if (table.split) columns.push_back(&*table.split);
+  for (const Column *column : columns) names.push_back({column->name(), "", column->kind()});
+  const RowSplitter splitter(rule, names);
+  Split split;
+  for (std::int32_t row = 0; row < static_cast<std::int32_t>(table.rows()); ++row) {
+    std::vector<Cell> cells;
+    for (const Column *column : columns) {
+      Cell cell;
+      cell.is_null = column->is_null(row);
+      if (!cell.is_null) {
+        switch (column->kind()) {
+          case ColumnKind::kInteger: cell.integer = column->integer(row); break;
+          case ColumnKind::kFloat: cell.number = column->number(row); break;
+          case ColumnKind::kText:
+            cell.text = column->dictionary()[static_cast<std::size_t>(column->code(row))];
+            break;
+        }
+      }
+      cells.push_back(cell);
+    }
+    switch (table.target.is_null(row) ? SplitPart::kNone : splitter.PartOf(cells)) {
+      case SplitPart::kTrain: split.train.push_back(row); break;
+      case SplitPart::kValid: split.valid.push_back(row); break;
+      case SplitPart::kTest: split.test.push_back(row); break;
+      case SplitPart::kNone: break;
+    }
+  }
+  return split;
+}
+
+SplitRule RuleOf(const Table &table, const Split &split) {
+  SplitRule rule;
+  if (table.split) rule.split = table.split->name();
+  if (table.group) rule.group = table.group->name();
+  // In another order than the table's.
+  for (const Column &column : table.features) {
+    rule.features.insert(rule.features.begin(), column.name());
+  }
+  rule.bounds = split.bounds.value();
+  return rule;
+}
+
+void ExpectSame(const Table &table) {
+  const Split split = SplitRows(table, HashRows(table));
+  const Split again = ByRule(table, RuleOf(table, split));
+  EXPECT_EQ(again.train, split.train);
+  EXPECT_EQ(again.valid, split.valid);
+  EXPECT_EQ(again.test, split.test);
+}
+
+TEST(RowSplitter, SaysOfARowWhatTheSplitSaidOfTheTable) {
+  std::vector<std::int32_t> order(4000);
+  for (std::int32_t i = 0; i < 4000; ++i) order[static_cast<std::size_t>(i)] = i;
+  Table table = Shuffled(order, false);
+  table.target = IntegerColumn("row", {1, {}, 3, 4});
+  for (std::int32_t i = 4; i < 4000; ++i) table.target.AppendInteger(i);
+  ExpectSame(table);
+  table.group = std::move(table.features.back());
+  table.features.pop_back();
+  ExpectSame(table);
+}
+
+TEST(RowSplitter, KnowsTheRanksOfASmallTable) {
+  for (const std::int32_t rows : {20, 33, 47}) {
+    std::vector<std::int32_t> order;
+    for (std::int32_t i = 0; i < rows; ++i) order.push_back(i);
+    ExpectSame(Shuffled(order, false));
+  }
+}
+
+TEST(RowSplitter, ReadsTheWordsOfASplitColumn) {
+  Table table = Numbered(40);
+  std::vector<std::optional<std::string>> words;
+  for (std::int32_t i = 0; i < 40; ++i) {
+    words.push_back(i % 7 == 0    ? std::optional<std::string>()
+                    : i % 5 == 0  ? "Validation"
+                    : i % 3 == 0  ? "TEST"
+                    : i % 11 == 0 ? "later"
+                                  : "train");
+  }
+  table.split = TextColumn("part", words);
+  ExpectSame(table);
+}
+
+TEST(RowSplitter, NeedsItsColumns) {
+  SplitRule rule;
+  rule.group = "home";
+  const std::vector<InputColumn> columns = {{"a", "integer", ColumnKind::kInteger}};
+  EXPECT_THROW(RowSplitter(rule, columns), Error);
 }
 
 }  // namespace

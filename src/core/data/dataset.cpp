@@ -9,6 +9,7 @@
 
 #include "core/data/number_fit.h"
 #include "core/data/parallel_for.h"
+#include "core/data/row_hash.h"
 #include "trails/error.h"
 
 namespace trails {

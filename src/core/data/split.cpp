@@ -1,20 +1,15 @@
-// XXH_INLINE_ALL: xxHash is compiled into this file, so that no library is needed at run time.
-//
-// May touch: src/core/data, include/trails, xxHash.
-#define XXH_INLINE_ALL
+// May touch: src/core/data, include/trails.
 #include "core/data/split.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
 
-#include "core/data/parallel_for.h"
+#include "core/data/row_hash.h"
 #include "trails/error.h"
 
 namespace trails {
@@ -23,95 +18,40 @@ namespace {
 
 // Changing any of these moves rows between splits: models trained before would then be judged on
 // rows they were trained on.
-constexpr std::uint64_t kNullSalt = 0x6E756C6C;
-constexpr std::uint64_t kIntegerSalt = 0x696E7465;
-constexpr std::uint64_t kFloatSalt = 0x666C6F61;
-constexpr std::uint64_t kTextSalt = 0x74657874;
 constexpr std::uint64_t kSplitSalt = 0x73706C69;
-constexpr std::uint64_t kDataSalt = 0x64617461;
 constexpr double kTrainShare = 0.8;
 constexpr double kValidShare = 0.1;
 constexpr std::int64_t kFewestRows = 20;
 
-std::uint64_t HashWord(std::uint64_t word, std::uint64_t seed) {
-  std::array<unsigned char, 8> bytes;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<unsigned char>(word >> (8 * i));
-  }
-  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
-}
-
-std::uint64_t HashNumber(double value, std::uint64_t seed) {
-  constexpr double kBound = 9223372036854775808.0;
-  if (std::abs(value) < kBound && value == std::trunc(value)) {
-    const auto integer = static_cast<std::int64_t>(value);
-    return HashWord(static_cast<std::uint64_t>(integer), seed ^ kIntegerSalt);
-  }
-  return HashWord(std::bit_cast<std::uint64_t>(value), seed ^ kFloatSalt);
-}
-
-// Hashes the values of one column; of text each distinct value once.
-class ColumnHasher {
- public:
-  ColumnHasher(const Column &column, std::uint64_t seed)
-      : column_(column), seed_(seed), null_(HashWord(0, seed ^ kNullSalt)) {
-    if (column.kind() != ColumnKind::kText) return;
-    texts_.reserve(column.dictionary().size() + 1);
-    for (const std::string_view text : column.dictionary()) {
-      texts_.push_back(XXH3_64bits_withSeed(text.data(), text.size(), seed ^ kTextSalt));
-    }
-    // What the dictionary had no room for is one value.
-    texts_.push_back(HashWord(1, seed ^ kNullSalt));
-  }
-
-  std::uint64_t operator()(std::int64_t row) const {
-    switch (column_.kind()) {
-      case ColumnKind::kText: {
-        const std::int32_t code = column_.code(row);
-        return code < 0 ? null_ : texts_[static_cast<std::size_t>(code)];
-      }
-      case ColumnKind::kInteger: {
-        const std::int64_t value = column_.integer(row);
-        if (value == Column::kNullInteger) return null_;
-        return HashWord(static_cast<std::uint64_t>(value), seed_ ^ kIntegerSalt);
-      }
-      case ColumnKind::kFloat: break;
-    }
-    const double value = column_.number(row);
-    return std::isnan(value) ? null_ : HashNumber(value, seed_);
-  }
-
- private:
-  const Column &column_;
-  std::uint64_t seed_;
-  std::uint64_t null_;
-  std::vector<std::uint64_t> texts_;
-};
-
-enum class Part : std::uint8_t { kNone, kTrain, kValid, kTest };
-
-Part PartOfWord(std::string_view word) {
+SplitPart PartOfWord(std::string_view word) {
   std::string lower(word);
   std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
-  if (lower == "train") return Part::kTrain;
-  if (lower == "valid" || lower == "validation") return Part::kValid;
-  return lower == "test" ? Part::kTest : Part::kNone;
+  if (lower == "train") return SplitPart::kTrain;
+  if (lower == "valid" || lower == "validation") return SplitPart::kValid;
+  return lower == "test" ? SplitPart::kTest : SplitPart::kNone;
 }
 
-Part PartOfShare(double share) {
-  if (share < kTrainShare) return Part::kTrain;
-  return share < kTrainShare + kValidShare ? Part::kValid : Part::kTest;
+constexpr std::uint64_t kLastKey = std::numeric_limits<std::uint64_t>::max();
+
+// The last of the keys whose upper 53 bits are below that share of all.
+std::uint64_t LastKeyBelow(double share) {
+  return (static_cast<std::uint64_t>(std::ceil(share * 0x1.0p53)) << 11) - 1;
 }
 
-void Add(Part part, std::int64_t row, Split *split) {
+SplitPart PartOfKey(std::uint64_t key, const SplitBounds &bounds) {
+  if (key <= bounds.last_train) return SplitPart::kTrain;
+  return key <= bounds.last_valid ? SplitPart::kValid : SplitPart::kTest;
+}
+
+void Add(SplitPart part, std::int64_t row, Split *split) {
   const auto at = static_cast<std::int32_t>(row);
   switch (part) {
-    case Part::kTrain: split->train.push_back(at); break;
-    case Part::kValid: split->valid.push_back(at); break;
-    case Part::kTest: split->test.push_back(at); break;
-    case Part::kNone: break;
+    case SplitPart::kTrain: split->train.push_back(at); break;
+    case SplitPart::kValid: split->valid.push_back(at); break;
+    case SplitPart::kTest: split->test.push_back(at); break;
+    case SplitPart::kNone: break;
   }
 }
 
@@ -123,9 +63,9 @@ void SplitByColumn(const Table &table, Split *split) {
                 "A split column holds the words train, valid and test.",
                 "Make such a column in a view.");
   }
-  std::vector<Part> parts;
+  std::vector<SplitPart> parts;
   for (const std::string_view word : column.dictionary()) parts.push_back(PartOfWord(word));
-  parts.push_back(Part::kNone);
+  parts.push_back(SplitPart::kNone);
   for (std::int64_t row = 0; row < table.rows(); ++row) {
     const std::int32_t code = column.code(row);
     if (code < 0 || table.target.is_null(row)) continue;
@@ -134,15 +74,19 @@ void SplitByColumn(const Table &table, Split *split) {
 }
 
 // keys [rows]: rows of equal key stay together.
-void SplitByShare(const Table &table, const std::vector<std::uint64_t> &keys, Split *split) {
+void SplitByKeys(const Table &table, const std::vector<std::uint64_t> &keys,
+                 const SplitBounds &bounds, Split *split) {
   for (std::int64_t row = 0; row < table.rows(); ++row) {
     if (table.target.is_null(row)) continue;
-    const std::uint64_t key = keys[static_cast<std::size_t>(row)];
-    Add(PartOfShare(static_cast<double>(key >> 11) * 0x1.0p-53), row, split);
+    Add(PartOfKey(keys[static_cast<std::size_t>(row)], bounds), row, split);
   }
 }
 
-void SplitByRank(const Table &table, const std::vector<std::uint64_t> &keys, Split *split) {
+SplitBounds BoundsOfShares() {
+  return {LastKeyBelow(kTrainShare), LastKeyBelow(kTrainShare + kValidShare)};
+}
+
+SplitBounds BoundsOfRanks(const Table &table, const std::vector<std::uint64_t> &keys) {
   std::vector<std::uint64_t> ranked;
   for (std::int64_t row = 0; row < table.rows(); ++row) {
     if (!table.target.is_null(row)) ranked.push_back(keys[static_cast<std::size_t>(row)]);
@@ -150,31 +94,35 @@ void SplitByRank(const Table &table, const std::vector<std::uint64_t> &keys, Spl
   std::sort(ranked.begin(), ranked.end());
   ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
   // The ends are given away first, so that a few keys still make every part they can.
-  const auto count = static_cast<std::int64_t>(ranked.size());
-  const std::int64_t tested = count < 3 ? 0 : std::max<std::int64_t>(1, count / 10);
-  const std::int64_t validated = count < 2 ? 0 : std::max<std::int64_t>(1, count / 10);
-  for (std::int64_t row = 0; row < table.rows(); ++row) {
-    if (table.target.is_null(row)) continue;
-    const auto found =
-        std::lower_bound(ranked.begin(), ranked.end(), keys[static_cast<std::size_t>(row)]);
-    const std::int64_t rank = found - ranked.begin();
-    Add(rank < count - tested - validated ? Part::kTrain
-        : rank < count - tested           ? Part::kValid
-                                          : Part::kTest,
-        row, split);
-  }
+  const std::size_t count = ranked.size();
+  const std::size_t tested = count < 3 ? 0 : std::max<std::size_t>(1, count / 10);
+  const std::size_t validated = count < 2 ? 0 : std::max<std::size_t>(1, count / 10);
+  SplitBounds bounds{kLastKey, kLastKey};
+  if (validated > 0) bounds.last_train = ranked[count - tested - validated - 1];
+  if (tested > 0) bounds.last_valid = ranked[count - tested - 1];
+  return bounds;
+}
+
+std::uint64_t KeyOf(std::uint64_t hash) {
+  return HashWord(hash, kSplitSalt);
 }
 
 std::vector<std::uint64_t> SplitKeys(const Table &table,
                                      const std::vector<std::uint64_t> &row_hashes) {
-  std::vector<std::uint64_t> keys(static_cast<std::size_t>(table.rows()));
-  std::optional<ColumnHasher> group;
-  if (table.group) group.emplace(*table.group, kSplitSalt);
-  for (std::int64_t row = 0; row < table.rows(); ++row) {
-    const auto at = static_cast<std::size_t>(row);
-    keys[at] = HashWord(group ? (*group)(row) : row_hashes[at], kSplitSalt);
-  }
+  std::vector<std::uint64_t> keys = table.group ? HashColumn(*table.group, kSplitSalt) : row_hashes;
+  for (std::uint64_t &key : keys) key = KeyOf(key);
   return keys;
+}
+
+bool Overflows(const Column &column) {
+  return column.kind() == ColumnKind::kText &&
+         column.dictionary().size() >= static_cast<std::size_t>(Column::kMaxDistinct);
+}
+
+// Whether a row alone tells its key.
+bool RowsTellKeys(const Table &table) {
+  if (table.group) return !Overflows(*table.group);
+  return std::none_of(table.features.begin(), table.features.end(), Overflows);
 }
 
 void CheckSplit(const Table &table, const Split &split) {
@@ -208,21 +156,6 @@ void CheckSplit(const Table &table, const Split &split) {
 
 }  // namespace
 
-std::vector<std::uint64_t> HashRows(const Table &table, const std::stop_token &stop) {
-  constexpr std::int64_t kRowsBetweenStops = 1 << 18;
-  std::vector<std::uint64_t> hashes(static_cast<std::size_t>(table.rows()), 0);
-  for (const Column &column : table.features) {
-    const std::uint64_t name = XXH3_64bits(column.name().data(), column.name().size());
-    const ColumnHasher hasher(column, name);
-    for (std::int64_t row = 0; row < table.rows(); ++row) {
-      if (row % kRowsBetweenStops == 0) ThrowIfStopped(stop);
-      // A sum does not care for the order of the columns.
-      hashes[static_cast<std::size_t>(row)] += hasher(row);
-    }
-  }
-  return hashes;
-}
-
 Split SplitRows(const Table &table, const std::vector<std::uint64_t> &row_hashes) {
   Split split;
   for (std::int64_t row = 0; row < table.rows(); ++row) {
@@ -230,35 +163,65 @@ Split SplitRows(const Table &table, const std::vector<std::uint64_t> &row_hashes
   }
   if (table.split) {
     SplitByColumn(table, &split);
+    split.bounds.emplace();
   } else {
     const std::vector<std::uint64_t> keys = SplitKeys(table, row_hashes);
-    SplitByShare(table, keys, &split);
+    SplitBounds bounds = BoundsOfShares();
+    SplitByKeys(table, keys, bounds, &split);
     if (split.train.empty() || split.valid.empty() || split.test.empty()) {
-      split = Split{{}, {}, {}, split.null_targets};
-      SplitByRank(table, keys, &split);
+      split = Split{{}, {}, {}, split.null_targets, {}};
+      bounds = BoundsOfRanks(table, keys);
+      SplitByKeys(table, keys, bounds, &split);
     }
+    if (RowsTellKeys(table)) split.bounds = bounds;
   }
   CheckSplit(table, split);
   return split;
 }
 
+std::vector<std::string> SplitRule::columns() const {
+  if (!split.empty()) return {split};
+  return group.empty() ? features : std::vector<std::string>{group};
+}
+
+RowSplitter::RowSplitter(const SplitRule &rule, std::span<const InputColumn> columns)
+    : by_words_(!rule.split.empty()), bounds_(rule.bounds) {
+  for (const std::string &name : rule.columns()) {
+    const auto found = std::ranges::find(columns, name, &InputColumn::name);
+    if (found == columns.end()) {
+      throw Error(ErrorKind::kUndefinedColumn, fmt::format("column \"{}\" is not there", name),
+                  "It decides which rows were trained on.");
+    }
+    sources_.push_back({static_cast<std::size_t>(found - columns.begin()), found->kind,
+                        rule.group.empty() ? SeedOfColumn(name) : kSplitSalt});
+  }
+}
+
+SplitPart RowSplitter::PartOf(std::span<const Cell> cells) const {
+  if (by_words_) {
+    const Cell &cell = cells[sources_.front().cell];
+    return cell.is_null ? SplitPart::kNone : PartOfWord(cell.text);
+  }
+  std::uint64_t hash = 0;
+  for (const Source &source : sources_)
+    hash += HashCell(cells[source.cell], source.kind, source.seed);
+  return PartOfKey(KeyOf(hash), bounds_);
+}
+
+std::string_view Name(SplitPart part) noexcept {
+  switch (part) {
+    case SplitPart::kTrain: return "train";
+    case SplitPart::kValid: return "valid";
+    case SplitPart::kTest: return "test";
+    case SplitPart::kNone: break;
+  }
+  return "none";
+}
+
 bool LooksLikeSplit(const Column &column) {
   if (column.kind() != ColumnKind::kText || column.dictionary().size() < 2) return false;
   return std::all_of(column.dictionary().begin(), column.dictionary().end(),
-                     [](std::string_view word) { return PartOfWord(word) != Part::kNone; });
-}
-
-std::string HashData(const Table &table, const std::vector<std::uint64_t> &row_hashes) {
-  const ColumnHasher target(table.target, kDataSalt);
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  for (std::int64_t row = 0; row < table.rows(); ++row) {
-    const std::uint64_t mixed = HashWord(row_hashes[static_cast<std::size_t>(row)], target(row));
-    low += HashWord(mixed, kDataSalt);
-    high += HashWord(mixed, ~kDataSalt);
-  }
-  const auto rows = static_cast<std::uint64_t>(table.rows());
-  return fmt::format("{:016x}{:016x}", HashWord(high, rows), HashWord(low, rows));
+                     [](std::string_view word) { return PartOfWord(word) != SplitPart::kNone; });
 }
 
 }  // namespace trails

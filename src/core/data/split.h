@@ -1,14 +1,18 @@
-// Splits rows into train, valid and test, and fingerprints their contents.
+// Splits rows into train, valid and test, and tells of single rows in which of them they are.
 //
-// May touch: include/trails, xxHash. Never Torch or PostgreSQL.
+// May touch: src/core/data, include/trails. Never Torch or PostgreSQL.
 #pragma once
 
 #include <cstdint>
-#include <stop_token>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/data/fields.h"
 #include "trails/columns.h"
+#include "trails/result.h"
 
 namespace trails {
 
@@ -18,13 +22,10 @@ struct Split {
   std::vector<std::int32_t> valid;
   std::vector<std::int32_t> test;
   std::int64_t null_targets = 0;
+  // What SplitRule needs besides names; nothing where rows with overflowing texts were hashed
+  // (Column::kOverflowCode), which a row by itself cannot tell.
+  std::optional<SplitBounds> bounds;
 };
-
-// Hash of each row's feature values (the target is left out, so that rows that differ in the
-// label only stay together). The same contents give the same hash in every table, whatever the
-// row order, the column order or the type of the number (5 and 5.0 are alike). [rows]
-// Throws Error(kCancelled) on stop. Cost: about 5 ns a value; XXH3 of each distinct text.
-std::vector<std::uint64_t> HashRows(const Table &table, const std::stop_token &stop = {});
 
 // Splits `table`: by the split column when there is one ('train', 'valid' or 'validation',
 // 'test', in any case; test may be missing, another word or NULL leaves the row out), else by the
@@ -35,11 +36,46 @@ std::vector<std::uint64_t> HashRows(const Table &table, const std::stop_token &s
 // Error(kInvalidArgument) when the split column is no text.
 Split SplitRows(const Table &table, const std::vector<std::uint64_t> &row_hashes);
 
+// How a table was split, by names.
+struct SplitRule {
+  std::string split;                  // its words decide; else empty
+  std::string group;                  // its hash decides; else empty
+  std::vector<std::string> features;  // else the hash of these
+  SplitBounds bounds;
+
+  // Those that decide.
+  std::vector<std::string> columns() const;
+};
+
+// Tells of single rows what SplitRows told of those of the table: the same for equal contents, also
+// of rows that were not there.
+class RowSplitter {
+ public:
+  // `columns`: of the cells that PartOf gets. Throws Error(kUndefinedColumn) where one of the
+  // rule's is not among them.
+  RowSplitter(const SplitRule &rule, std::span<const InputColumn> columns);
+
+  // cells [columns], each of its column's kind, of a row that has a target.
+  // Cost: of a hash, some 5 ns a feature.
+  SplitPart PartOf(std::span<const Cell> cells) const;
+
+ private:
+  struct Source {
+    std::size_t cell = 0;
+    ColumnKind kind = ColumnKind::kFloat;
+    std::uint64_t seed = 0;
+  };
+
+  bool by_words_;
+  SplitBounds bounds_;
+  std::vector<Source> sources_;
+};
+
+// 'none', 'train', 'valid', 'test'.
+std::string_view Name(SplitPart part) noexcept;
+
 // True for a text column whose values are the words of a split and nothing else, two of them at
 // least.
 bool LooksLikeSplit(const Column &column);
-
-// 32 hex digits over all rows, features and target, independent of their order.
-std::string HashData(const Table &table, const std::vector<std::uint64_t> &row_hashes);
 
 }  // namespace trails

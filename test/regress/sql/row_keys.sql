@@ -74,9 +74,49 @@ SELECT count(*) AS layers FROM trails.log_intermediates('m', layers => '{}', sou
 SELECT trails.cka('m', 'hidden1', 'm', 'hidden1', version_a => 1, version_b => 2);
 SELECT * FROM trails.check_store();
 
+-- which part of the split each row is in: as many as the training counted, and the same for equal rows elsewhere
+CREATE TABLE s AS SELECT *, 5 AS constant, CASE i % 5 WHEN 0 THEN 'test' WHEN 1 THEN 'valid' WHEN 2 THEN 'later' ELSE 'train' END AS part, i % 60 AS home
+FROM (SELECT t.*, id AS i FROM t) AS t;
+UPDATE s SET c = NULL WHERE id % 100 = 0;
+SET client_min_messages = warning;
+SELECT model FROM trails.train('s', 'c', '8', 1, features => '{a,x,b,constant}', model_name => 'by_rows', options => '{"log": true}');
+SELECT model FROM trails.train('s', 'c', '8', 1, features => '{a,x,b}', split => 'part', model_name => 'by_words', options => '{"log": true}');
+SELECT model FROM trails.train('s', 'c', '8', 1, features => '{a,x,b}', group_by => 'home', model_name => 'by_homes', options => '{"log": true, "log_key": "id"}');
+CREATE TABLE tiny AS SELECT * FROM s WHERE id <= 30;
+SELECT model FROM trails.train('tiny', 'c', '8', 1, features => '{a,x,b}', model_name => 'by_ranks', options => '{"log": true}');
+RESET client_min_messages;
+SELECT m.name, count(*) FILTER (WHERE split = 'train') = r.train_rows AS train, count(*) FILTER (WHERE split = 'valid') = r.valid_rows AS valid,
+       count(*) FILTER (WHERE split = 'test') = r.test_rows AS test, count(*) FILTER (WHERE split IS NULL) AS unknown
+FROM trails.model AS m JOIN trails.run AS r USING (run_id), trails.logged_rows(m.name) WHERE m.name LIKE 'by%' GROUP BY m.name, r.train_rows, r.valid_rows, r.test_rows ORDER BY m.name;
+SELECT split, part, count(*) AS rows, count(*) FILTER (WHERE c IS NULL) AS no_target
+FROM trails.logged_rows('by_words') AS l JOIN (SELECT *, row_number() OVER () AS row_id FROM s) AS s USING (row_id) GROUP BY split, part ORDER BY split, part;
+SELECT max(parts) AS parts_of_a_home FROM (SELECT count(DISTINCT split) AS parts FROM trails.logged_rows('by_homes') AS l JOIN s ON s.id::text = l.key WHERE target IS NOT NULL GROUP BY home) AS h;
+SELECT name, trails.source_changed(name) AS changed FROM unnest('{by_rows,by_words,by_homes}'::text[]) AS name;
+SELECT sum(rows) = (SELECT count(*) FROM trails.logged_rows('by_words') WHERE split = 'test') AS test_rows FROM trails.confusion('by_words', split => 'test');
+SELECT (SELECT sum(rows) FROM trails.confusion('by_words')) = sum(n.rows) AS all_parts
+FROM unnest('{train,valid,test,none}'::text[]) AS part, LATERAL (SELECT sum(rows) AS rows FROM trails.confusion('by_words', split => part)) AS n;
+SELECT actual, predicted, c.rows - n.rows AS other_rows
+FROM trails.confusion('by_rows', split => 'valid') AS c FULL JOIN
+     (SELECT l.target AS actual, (trails.classes('by_rows'))[1 + (p."values"[2] > p."values"[1])::int] AS predicted, count(*) AS rows
+      FROM trails.logged_rows('by_rows') AS l JOIN trails.get_intermediate('by_rows', 'prediction') AS p USING (row_id) WHERE l.split = 'valid' GROUP BY 1, 2) AS n
+USING (actual, predicted) WHERE c.rows IS DISTINCT FROM n.rows;
+SELECT * FROM trails.confusion('by_words', split => 'tests');
+-- another order and another table have the same parts; without what decides they are not known
+CREATE VIEW backwards AS SELECT a, x, b, constant, c, id FROM s ORDER BY id DESC;
+SELECT trails.drop_intermediates('by_rows');
+SELECT count(*) AS layers FROM trails.log_intermediates('by_rows', layers => '{}', source => 'backwards', key => 'id');
+SELECT count(*) FILTER (WHERE split = 'train') = (SELECT train_rows FROM trails.run JOIN trails.model USING (run_id) WHERE name = 'by_rows') AS train FROM trails.logged_rows('by_rows');
+CREATE VIEW lacking AS SELECT a, x, b, c FROM s;
+SELECT trails.drop_intermediates('by_rows');
+SELECT count(*) AS layers FROM trails.log_intermediates('by_rows', layers => '{}', source => 'lacking');
+SELECT count(*) AS rows, count(split) AS known FROM trails.logged_rows('by_rows');
+SELECT * FROM trails.confusion('by_rows', split => 'test');
+SELECT trails.source_changed('by_rows') AS changed;
+SELECT * FROM trails.check_store();
+
 -- nothing is left
 RESET client_min_messages;
-DROP VIEW both_versions, poorer, others;
-DROP TABLE t, grown, turned;
+DROP VIEW both_versions, poorer, others, backwards, lacking;
+DROP TABLE t, grown, turned, s, tiny;
 DROP ROLE regress_trails_reader;
 DROP EXTENSION trails;
