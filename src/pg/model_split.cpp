@@ -20,7 +20,7 @@ std::vector<std::string> UnreadableColumns(const SplitRule &rule, Oid relation) 
   return WithCatalog([&](CatalogSession &catalog) {
     SqlParameters parameters;
     parameters.AddTexts(rule.columns()).AddOid(catalog.caller()).AddOid(relation);
-    const std::uint64_t count = catalog.ReadOften(
+    const std::uint64_t count = catalog.WriteOften(
         "SELECT c.name FROM unnest($1) WITH ORDINALITY AS c(name, place) WHERE NOT coalesce("
         "(SELECT has_column_privilege($2, $3, a.attnum, 'SELECT') FROM pg_attribute AS a "
         "WHERE a.attrelid = $3 AND a.attname = c.name AND NOT a.attisdropped), false) "
@@ -38,7 +38,7 @@ std::optional<SplitRule> FindSplitRule(std::int64_t model_id) {
   return WithCatalog([&](CatalogSession &catalog) -> std::optional<SplitRule> {
     SqlParameters parameters;
     parameters.AddBigint(model_id);
-    if (catalog.ReadOften(
+    if (catalog.WriteOften(
             "SELECT coalesce(split, ''), coalesce(group_by, ''), last_train, last_valid "
             "FROM trails.model WHERE model_id = $1 AND last_train IS NOT NULL",
             parameters) == 0) {
@@ -49,7 +49,7 @@ std::optional<SplitRule> FindSplitRule(std::int64_t model_id) {
     rule.group = catalog.Text(0, 1);
     rule.bounds.last_train = std::bit_cast<std::uint64_t>(catalog.Bigint(0, 2));
     rule.bounds.last_valid = std::bit_cast<std::uint64_t>(catalog.Bigint(0, 3));
-    const std::uint64_t count = catalog.ReadOften(
+    const std::uint64_t count = catalog.WriteOften(
         "SELECT f.name FROM trails.model AS m, unnest(m.features) WITH ORDINALITY "
         "AS f(name, place) WHERE m.model_id = $1 ORDER BY f.place",
         parameters);

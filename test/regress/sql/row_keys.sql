@@ -85,9 +85,9 @@ SELECT model FROM trails.train('s', 'c', '8', 1, features => '{a,x,b}', group_by
 CREATE TABLE tiny AS SELECT * FROM s WHERE id <= 30;
 SELECT model FROM trails.train('tiny', 'c', '8', 1, features => '{a,x,b}', model_name => 'by_ranks', options => '{"log": true}');
 RESET client_min_messages;
-SELECT m.name, count(*) FILTER (WHERE split = 'train') = r.train_rows AS train, count(*) FILTER (WHERE split = 'valid') = r.valid_rows AS valid,
-       count(*) FILTER (WHERE split = 'test') = r.test_rows AS test, count(*) FILTER (WHERE split IS NULL) AS unknown
-FROM trails.model AS m JOIN trails.run AS r USING (run_id), trails.logged_rows(m.name) WHERE m.name LIKE 'by%' GROUP BY m.name, r.train_rows, r.valid_rows, r.test_rows ORDER BY m.name;
+SELECT m.name, count(*) FILTER (WHERE l.split = 'train') = r.train_rows AS train, count(*) FILTER (WHERE l.split = 'valid') = r.valid_rows AS valid,
+       count(*) FILTER (WHERE l.split = 'test') = r.test_rows AS test, count(*) FILTER (WHERE l.split IS NULL) AS unknown
+FROM trails.model AS m JOIN trails.run AS r USING (run_id), trails.logged_rows(m.name) AS l WHERE m.name LIKE 'by%' GROUP BY m.name, r.train_rows, r.valid_rows, r.test_rows ORDER BY m.name;
 SELECT split, part, count(*) AS rows, count(*) FILTER (WHERE c IS NULL) AS no_target
 FROM trails.logged_rows('by_words') AS l JOIN (SELECT *, row_number() OVER () AS row_id FROM s) AS s USING (row_id) GROUP BY split, part ORDER BY split, part;
 SELECT max(parts) AS parts_of_a_home FROM (SELECT count(DISTINCT split) AS parts FROM trails.logged_rows('by_homes') AS l JOIN s ON s.id::text = l.key WHERE target IS NOT NULL GROUP BY home) AS h;
