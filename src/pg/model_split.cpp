@@ -10,6 +10,7 @@ extern "C" {
 
 #include "core/space/name_hint.h"
 #include "pg/column_request.h"
+#include "pg/row_seal.h"
 
 namespace trails::pg {
 
@@ -39,11 +40,14 @@ std::optional<SplitRule> FindSplitRule(std::int64_t model_id) {
     SqlParameters parameters;
     parameters.AddBigint(model_id);
     if (catalog.WriteOften(
-            "SELECT coalesce(split, ''), coalesce(group_by, ''), last_train, last_valid "
-            "FROM trails.model WHERE model_id = $1 AND last_train IS NOT NULL",
+            "SELECT coalesce(split, ''), coalesce(group_by, ''), coalesce(last_train, 0), "
+            "coalesce(last_valid, 0), last_train IS NOT NULL, seal = trails.seal_of(m) "
+            "FROM trails.model AS m WHERE model_id = $1",
             parameters) == 0) {
       return std::nullopt;
     }
+    RequireSealed(catalog.Bool(0, 5), SealedTable::kModel, model_id);
+    if (!catalog.Bool(0, 4)) return std::nullopt;
     SplitRule rule;
     rule.split = catalog.Text(0, 0);
     rule.group = catalog.Text(0, 1);

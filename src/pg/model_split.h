@@ -13,11 +13,13 @@
 
 namespace trails::pg {
 
-// The rule of the model's split; nothing where none was kept (Split::bounds). Throws PgError.
+// The rule of the model's split; nothing where none was kept (Split::bounds). Throws PgError;
+// Error(kCorruptData) where the model's row is not as it was written.
 std::optional<SplitRule> FindSplitRule(std::int64_t model_id);
 
 // The same for rows of a relation; nothing too, with a NOTICE, where a column that decides is not
-// among its columns, or not for the caller to read. `name`: the model's. Throws PgError.
+// among its columns, or not for the caller to read. `name`: the model's. Throws
+// as FindSplitRule.
 std::optional<SplitRule> SplitRuleFor(std::int64_t model_id, const std::string &name, Oid relation);
 
 }  // namespace trails::pg
