@@ -410,7 +410,7 @@ COMMENT ON COLUMN trails.intermediate.layer IS 'layer of a model, or stage of a 
 COMMENT ON COLUMN trails.intermediate.position IS 'position in the pass that computes it, from 0';
 COMMENT ON COLUMN trails.intermediate.shape IS 'channels, height and width as computed; their product is the number of columns';
 COMMENT ON COLUMN trails.intermediate.rows IS 'rows';
-COMMENT ON COLUMN trails.intermediate.scheme IS 'how its values are stored, and what they are read back as: f32, f16, q8, kbit(k), threshold(p), pool(s, how), stats; encoded for the rows of a data set, exact for the stages of a pipeline';
+COMMENT ON COLUMN trails.intermediate.scheme IS 'how its values are stored, and what they are read back as: f32, f16, q8, kbit(k), threshold(p), pool(s), pool(s, max), stats; encoded for the rows of a data set, exact for the stages of a pipeline';
 COMMENT ON COLUMN trails.intermediate.seal IS '128 bits over the row, as in trails.model';
 
 -- One sequence for both shelves: a number names one partition.
@@ -1130,10 +1130,10 @@ COMMENT ON FUNCTION trails.expire_after IS
 'lets expire drop what was logged of a model, of all versions or of one, once so much time has passed from now; NULL takes it back';
 
 CREATE FUNCTION trails.expire(dry_run boolean DEFAULT true)
-RETURNS TABLE (model text, owner regrole, expired_at timestamptz, rows bigint)
+RETURNS TABLE (model text, owner regrole, expired_at timestamptz, rows bigint, version integer)
 AS 'MODULE_PATHNAME', 'trails_expire' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.expire IS
-'lists what the caller logged whose time has passed and that is not pinned, and with dry_run => false drops it';
+'lists what the caller logged whose time has passed and that is not pinned, and with dry_run => false drops it; version: of a model, as trails.models counts them';
 
 CREATE FUNCTION trails.collect_garbage(OUT partitions bigint, OUT bytes bigint) RETURNS record
 AS 'MODULE_PATHNAME', 'trails_collect_garbage' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -275,10 +275,15 @@ std::vector<IntermediateRow> ListAt(CatalogSession &catalog, const LoggedRow &lo
 
 [[noreturn]] void ThrowNoEpoch(CatalogSession &catalog, const LoggedRow &logged,
                                std::int32_t epoch) {
-  const std::vector<std::string> epochs =
-      TextsOf(catalog, catalog.WriteOften("SELECT epoch FROM trails.intermediate "
-                                          "WHERE logged_id = $1 GROUP BY epoch ORDER BY epoch",
-                                          Number(logged.logged_id)));
+  const std::vector<std::string> epochs = TextsOf(
+      catalog,
+      catalog.WriteOften("SELECT format(CASE WHEN s.passes IS NULL THEN '%s' WHEN s.passes = 1 "
+                         "THEN '%s (1 pass)' ELSE '%s (%s passes)' END, "
+                         "i.epoch, trim_scale(round(s.passes::numeric, 2))) "
+                         "FROM (SELECT DISTINCT epoch FROM trails.intermediate "
+                         "WHERE logged_id = $1) AS i LEFT JOIN trails.snapshot AS s "
+                         "ON s.logged_id = $1 AND s.epoch = i.epoch ORDER BY i.epoch",
+                         Number(logged.logged_id)));
   if (epochs.empty()) ThrowGone(logged);
   throw Error(ErrorKind::kUndefinedObject,
               fmt::format("epoch {} of {} is not logged", epoch, Described(logged)), {},

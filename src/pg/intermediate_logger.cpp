@@ -96,13 +96,24 @@ std::vector<std::string> NamedLayers(const LogRequest &request, const Model &mod
   return names;
 }
 
+// What the first call gives the layers that it does not name.
+Scheme FirstScheme(const LogRequest &request) {
+  const bool is_for_all = !request.layers || request.layers->empty();
+  return is_for_all && request.scheme ? *request.scheme : IntermediateScheme();
+}
+
 // Whether pooling fits, before a row is read.
-void CheckScheme(const LogRequest &request, const Model &model,
-                 const std::vector<std::string> &names) {
-  const Scheme scheme = request.scheme.value_or(IntermediateScheme());
+void CheckSchemes(const LogRequest &request, const Model &model,
+                  const std::vector<std::string> &names, bool is_logged) {
   const std::vector<Layer> layers = LayersOf(model);
-  for (const std::string &name : names) {
-    (void)StoredShape(scheme, {layers[FindLayer(layers, name)].columns});
+  if (request.scheme) {
+    for (const std::string &name : names) {
+      (void)StoredShape(*request.scheme, {layers[FindLayer(layers, name)].columns});
+    }
+  }
+  if (is_logged) return;
+  for (const Layer &layer : layers) {
+    (void)StoredShape(SchemeOf(layer, FirstScheme(request)), {layer.columns});
   }
 }
 
@@ -162,7 +173,7 @@ void LogFirst(const LogRequest &request, const LoadedModel &loaded) {
   rows.sample = request.sample;
   const LoggedDataset dataset = LogRows(model, rows);
   WithCatalog([&](CatalogSession &catalog) {
-    InsertLogged(catalog, model, dataset, request.scheme.value_or(IntermediateScheme()));
+    InsertLogged(catalog, model, dataset, FirstScheme(request));
   });
 }
 
@@ -231,7 +242,7 @@ std::vector<LoggedLayer> LogIntermediates(const LogRequest &request) {
   });
   const std::shared_ptr<LoadedModel> model = OpenModel(row);
   const std::vector<std::string> names = NamedLayers(request, model->model());
-  if (request.scheme || !is_logged) CheckScheme(request, model->model(), names);
+  CheckSchemes(request, model->model(), names, is_logged);
   if (is_logged) {
     WithCatalog([&](CatalogSession &catalog) { CheckSameRows(catalog, request, model->row); });
   } else {

@@ -30,6 +30,7 @@ struct Expired {
   Oid owner = InvalidOid;
   TimestampTz expired_at = 0;
   std::int64_t rows = 0;
+  std::int32_t version = 0;  // of a model; 0 for what has none
 };
 
 // What the caller, or a role whose privileges the caller has, logged, whose time has passed and

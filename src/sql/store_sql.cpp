@@ -75,7 +75,7 @@ TRAILS_PG_FUNCTION(trails_expire_after) {
   PG_RETURN_VOID();
 }
 
-// trails.expire(dry_run) -> (model, owner, expired_at, rows)
+// trails.expire(dry_run) -> (model, owner, expired_at, rows, version)
 TRAILS_PG_FUNCTION(trails_expire) {
   using namespace trails::pg;
   RequireValue(fcinfo, 0, "dry_run");
@@ -84,11 +84,14 @@ TRAILS_PG_FUNCTION(trails_expire) {
   const std::vector<Expired> expired = Expire(dry_run);
   ResultSet results(fcinfo);
   for (const Expired &one : expired) {
-    results.Put(RowValues()
-                    .AddText(one.name)
-                    .AddOid(one.owner)
-                    .AddTimestamp(one.expired_at)
-                    .AddBigint(one.rows));
+    RowValues row;
+    row.AddText(one.name).AddOid(one.owner).AddTimestamp(one.expired_at).AddBigint(one.rows);
+    if (one.version > 0) {
+      row.AddInteger(one.version);
+    } else {
+      row.AddNull();
+    }
+    results.Put(row);
   }
   return Datum{0};
 }

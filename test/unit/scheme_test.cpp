@@ -36,11 +36,11 @@ TEST(Scheme, TextsAreRead) {
 
 TEST(Scheme, WritesWhatItReads) {
   EXPECT_EQ(SchemeText(ParseScheme("kbit")), "kbit(8)");
-  EXPECT_EQ(SchemeText(ParseScheme("pool")), "pool(2, average)");
+  EXPECT_EQ(SchemeText(ParseScheme("pool")), "pool(2)");
   EXPECT_EQ(SchemeText(ParseScheme("threshold")), "threshold(0.995)");
   for (const char *text :
        {"f32", "f16", "q8", "stats", "kbit(2)", "kbit(7)", "threshold(0.1)",
-        "threshold(0.3333333333333333)", "threshold(1e-09)", "pool(7, average)", "pool(32, max)"}) {
+        "threshold(0.3333333333333333)", "threshold(1e-09)", "pool(7)", "pool(32, max)"}) {
     EXPECT_EQ(SchemeText(ParseScheme(text)), text);
   }
 }
@@ -114,9 +114,9 @@ TEST(Scheme, StoredShapes) {
 
 TEST(Scheme, PoolingNeedsMapsThatAreLargeEnough) {
   for (const auto &[shape, words] :
-       {std::pair{Shape{128}, "scheme \"pool(5, average)\" needs a layer with maps"},
+       {std::pair{Shape{128}, "scheme \"pool(5)\" needs a layer with maps"},
         std::pair{Shape{3, 4, 2},
-                  "scheme \"pool(5, average)\" pools more cells than the layer's maps have"}}) {
+                  "scheme \"pool(5)\" pools more cells than the layer's maps have"}}) {
     try {
       StoredShape(ParseScheme("pool(5)"), shape);
       ADD_FAILURE() << words;

@@ -140,8 +140,8 @@ std::string SchemeText(const Scheme &scheme) {
     case SchemeKind::kKbit: return fmt::format("kbit({})", scheme.bits);
     case SchemeKind::kThreshold: return fmt::format("threshold({})", scheme.quantile);
     case SchemeKind::kPool:
-      return fmt::format("pool({}, {})", scheme.pool,
-                         scheme.pooling == Pooling::kLargest ? "max" : "average");
+      return scheme.pooling == Pooling::kLargest ? fmt::format("pool({}, max)", scheme.pool)
+                                                 : fmt::format("pool({})", scheme.pool);
     case SchemeKind::kStats: return "stats";
   }
   throw Error(ErrorKind::kInternal, "a scheme has no text");

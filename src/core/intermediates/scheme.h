@@ -43,7 +43,7 @@ struct Scheme {
 // Throws Error(kInvalidArgument) for anything else, with a HINT that lists the schemes.
 Scheme ParseScheme(std::string_view text);
 
-// The text that ParseScheme reads, with all parameters: 'kbit(8)', 'pool(2, average)'.
+// The text that ParseScheme reads, shortest: 'kbit(8)', 'pool(2)', 'pool(2, max)'.
 std::string SchemeText(const Scheme &scheme);
 
 // Bits that one stored value takes before compression; 0 for kStats.

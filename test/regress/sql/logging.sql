@@ -63,6 +63,11 @@ SELECT octet_length(string_agg(bytes, '')) - :before AS added FROM trails.partit
 SELECT layer, bytes > 0 AS bytes, amortised_bytes BETWEEN 0.49 * bytes AND 0.51 * bytes AS half
 FROM trails.intermediate_sizes WHERE model = 'm2' ORDER BY layer;
 SELECT trails.drop_intermediates('m2');
+-- a scheme in the first call is that of the layers it names
+SELECT * FROM trails.log_intermediates('m2', layers => '{}', scheme => 'pool(2)');
+SELECT count(*) AS layers FROM trails.log_intermediates('m2', layers => '{hidden1}', scheme => 'q8');
+SELECT string_agg(layer, ',' ORDER BY position) AS layers, scheme FROM trails.intermediates WHERE model = 'm2' GROUP BY scheme ORDER BY scheme;
+SELECT trails.drop_intermediates('m2');
 SET trails.intermediate_scheme = 'kbit(4)';
 SELECT layer, rows, scheme FROM trails.log_intermediates('m2', layers => '{prediction}', sample => 1200);
 RESET trails.intermediate_scheme;
@@ -103,7 +108,7 @@ SELECT trails.pin_intermediates('m', false);
 SELECT trails.expire_after('m', NULL);
 SELECT * FROM trails.expire(false);
 SELECT trails.expire_after('m', '0 s');
-SELECT model, owner = current_user::regrole AS own, expired_at <= now() AS passed, rows FROM trails.expire();
+SELECT model, owner = current_user::regrole AS own, expired_at <= now() AS passed, rows, version FROM trails.expire();
 SELECT model FROM trails.expire(dry_run => false);
 SELECT * FROM trails.expire(dry_run => false);
 SELECT count(*) FROM trails.logged_rows('m');

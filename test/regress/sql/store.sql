@@ -164,7 +164,7 @@ BEGIN; UPDATE trails.intermediate SET shape = '{2147483647,2147483647,2147483647
 BEGIN; UPDATE trails.intermediate SET rows = 9223372036854775807 WHERE intermediate_id = id('stage2'); SELECT * FROM problems; ROLLBACK;
 BEGIN; UPDATE trails.intermediate SET rows = -1 WHERE intermediate_id = id('hidden1'); SELECT * FROM problems; ROLLBACK;
 BEGIN; UPDATE trails.intermediate SET scheme = 'f17' WHERE intermediate_id = id('hidden1'); SELECT problem, shelf, detail FROM trails.check_store(); ROLLBACK;
-BEGIN; UPDATE trails.intermediate SET scheme = 'pool(2, average)' WHERE intermediate_id = id('hidden1'); SELECT * FROM problems; ROLLBACK;
+BEGIN; UPDATE trails.intermediate SET scheme = 'pool(2)' WHERE intermediate_id = id('hidden1'); SELECT * FROM problems; ROLLBACK;
 BEGIN; UPDATE trails.dataset SET columns = '{}'; SELECT problem, shelf, detail FROM trails.check_store(); ROLLBACK;
 BEGIN; UPDATE trails.dataset SET categorical = 2147483647, numeric = 2147483647; SELECT problem, shelf, detail FROM trails.check_store(); ROLLBACK;
 BEGIN; UPDATE trails.dataset SET categorical = categorical + 1; SELECT * FROM problems; ROLLBACK;
