@@ -95,11 +95,16 @@ my %questions = (
 	'alike' => q{SELECT round(trails.cka('net', 'exact', 'net', 'narrow')::numeric, 9), round(trails.cka('mean', '1/hidden1', 'mean', '3/hidden1')::numeric, 9)},
 	'rows' => "SELECT $digest FROM trails.logged_rows('trained') AS v",
 	'confusion' => "SELECT $digest FROM trails.confusion('trained') AS v",
+	'confusion of held-out rows' => "SELECT $digest FROM trails.confusion('trained', split => 'test') AS v",
+	'whether the source has changed' => q{SELECT trails.source_changed('trained')},
 	'what is logged' => q{SELECT string_agg(concat_ws(' ', model, kind, epoch, layer, shape, rows, scheme), ', ' ORDER BY model, epoch, layer) FROM trails.intermediates},
 	'durable sizes' => q{SELECT string_agg(concat_ws(' ', model, epoch, layer, bytes), ', ' ORDER BY model, epoch, layer) FROM trails.intermediate_sizes }
 	  . q{WHERE model = 'net' OR layer IN ('rows', 'parameters')},
 );
 my %known = map { $_ => sql($questions{$_}) } keys %questions;
+is($known{'whether the source has changed'}, 'f', 'the source is as it was');
+is(sql(q{SELECT string_agg(concat_ws(' ', split, rows), ', ' ORDER BY split) FROM (SELECT split, count(*) AS rows FROM trails.logged_rows('trained') GROUP BY split) AS s}),
+	'test 600, train 600, valid 1200', 'which rows the model was trained on is known');
 
 # same($where, $name, $settings): every question has its known answer there.
 sub same

@@ -66,7 +66,7 @@ SELECT trails.drop_intermediates('m2');
 -- a scheme in the first call is that of the layers it names
 SELECT * FROM trails.log_intermediates('m2', layers => '{}', scheme => 'pool(2)');
 SELECT count(*) AS layers FROM trails.log_intermediates('m2', layers => '{hidden1}', scheme => 'q8');
-SELECT string_agg(layer, ',' ORDER BY position) AS layers, scheme FROM trails.intermediates WHERE model = 'm2' GROUP BY scheme ORDER BY scheme;
+SELECT string_agg(layer, ',' ORDER BY layer) AS layers, scheme FROM trails.intermediates WHERE model = 'm2' GROUP BY scheme ORDER BY scheme;
 SELECT trails.drop_intermediates('m2');
 SET trails.intermediate_scheme = 'kbit(4)';
 SELECT layer, rows, scheme FROM trails.log_intermediates('m2', layers => '{prediction}', sample => 1200);

@@ -92,6 +92,11 @@ SELECT * FROM after($$UPDATE trails.dataset SET encoder = md5(encoder)$$, :layer
 SELECT says FROM after($$UPDATE trails.dataset SET features = md5(features); UPDATE trails.dataset AS d SET seal = trails.seal_of(d)$$, 'SELECT');
 SELECT * FROM after($$DELETE FROM trails.dataset$$, :layers);
 
+-- which rows a model was trained on
+SELECT * FROM after($$UPDATE trails.dataset SET split = false$$, $$SELECT count(*) FROM trails.confusion('m', split => 'test')$$);
+SELECT * FROM after($$UPDATE trails.model SET last_train = last_valid WHERE name = 'm'$$, $$SELECT trails.source_changed('m')$$);
+SELECT * FROM after($$UPDATE trails.model SET features = '{a,b}' WHERE name = 'm'$$, $$SELECT trails.predict('m', t) FROM t LIMIT 1$$);
+
 -- what was logged: another model's rows, another name
 SELECT * FROM after($$UPDATE trails.logged SET labels = 3 WHERE logged_id = 1$$, :layers);
 SELECT * FROM after($$UPDATE trails.logged SET name = 'was' WHERE name = 'net'; UPDATE trails.logged SET name = 'net' WHERE name = 'other'; $$, :net);
