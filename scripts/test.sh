@@ -90,7 +90,7 @@ suite_unit_engine() { "$build/test/unit_engine"; }
 # The kernels' own sources on an emulated card; test/gpu/run.sh runs the same tests on a real one.
 suite_unit_cuda() {
   local status=0 bench
-  "$build/test/unit_cuda" && "$build/test/unit_cuda_engine" || status=$?
+  "$build/test/unit_cuda" && "$build/test/emulation/unit_cuda_engine" || status=$?
   for bench in kernels_bench cohort_bench card_space_bench; do
     verdict "bench/gpu/$bench runs on an emulated card and writes JSON" writes_json "$bench"
   done

@@ -53,15 +53,6 @@ CostModel Measured(const Dataset &data, const kernels::FieldPlan &plan,
   return Calibrate(data, plan, list, options, until, control);
 }
 
-}  // namespace
-
-std::int32_t CardPlaces(const SelectionOptions &options) noexcept {
-  constexpr std::int64_t kPlaces = 64;       // of a timed plan, which enters candidates one by one
-  constexpr std::int64_t kMostPlaces = 512;  // of a fixed one
-  return static_cast<std::int32_t>(
-      std::clamp<std::int64_t>(options.k.value_or(kPlaces), 1, kMostPlaces));
-}
-
 CardCohort MakeCardCohort(const Dataset &data, const kernels::FieldPlan &plan,
                           const SelectionOptions &options, const Placement &placement,
                           const Placer &placer) {
@@ -76,6 +67,21 @@ CardCohort MakeCardCohort(const Dataset &data, const kernels::FieldPlan &plan,
                  .bytes = static_cast<std::int64_t>(usable)};
   return made;
 }
+
+}  // namespace
+
+std::int32_t CardPlaces(const SelectionOptions &options) noexcept {
+  constexpr std::int64_t kPlaces = 64;       // of a timed plan, which enters candidates one by one
+  constexpr std::int64_t kMostPlaces = 512;  // of a fixed one
+  return static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(options.k.value_or(kPlaces), 1, kMostPlaces));
+}
+
+CardCohortInTheMaking::CardCohortInTheMaking(const Dataset &data, const kernels::FieldPlan &plan,
+                                             const SelectionOptions &options,
+                                             const Placement &placement, const Placer &placer)
+    : made_(std::async(placement.refines_on_card() ? std::launch::async : std::launch::deferred,
+                       [&] { return MakeCardCohort(data, plan, options, placement, placer); })) {}
 
 CostModel CardCost(const Dataset &data, const kernels::FieldPlan &plan,
                    const std::vector<ScoredCandidate> &list, const SelectionOptions &options,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <vector>
 
@@ -38,10 +39,21 @@ struct CardCohort {
   std::unique_ptr<Cohort> cohort;
   CohortPlaces places;
 };
-// Copies the table to the card: some 0.1 s a GB. Throws Error(kOutOfMemory), Error(kDevice).
-CardCohort MakeCardCohort(const Dataset &data, const kernels::FieldPlan &plan,
-                          const SelectionOptions &options, const Placement &placement,
-                          const Placer &placer);
+
+// A cohort in the making: the table is packed and copied to the card, some 0.1 s a GB, on a thread
+// of its own while the filtering phase runs. All that is given must outlive the object, which waits
+// for the thread; it inherits the signal mask: make it on an engine thread.
+class CardCohortInTheMaking {
+ public:
+  CardCohortInTheMaking(const Dataset &data, const kernels::FieldPlan &plan,
+                        const SelectionOptions &options, const Placement &placement,
+                        const Placer &placer);
+  // Waits for it; call it once. Throws Error(kOutOfMemory), Error(kDevice).
+  CardCohort Take() { return made_.get(); }
+
+ private:
+  std::future<CardCohort> made_;
+};
 
 // What a mini-batch takes on the card when all places are taken, by the model of
 // src/core/placement/placement.h: a plan does not measure it.

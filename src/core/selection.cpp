@@ -291,14 +291,14 @@ SelectionResult Select(Table &&table, const SelectionOptions &options, const Run
   result.placement = Timed(&result.seconds.placement, [&] {
     return PlaceSelection(data, plan, options, control, &placer, &result.notices);
   });
+  CardCohortInTheMaking in_the_making(data, plan, options, result.placement, placer);
   const FilteredCandidates filtered = Filter(data, options, FilteringCard(result.placement, placer),
                                              kFilteringShare, control, &result.seconds);
 
   Clock::time_point start = Clock::now();
   control.progress->Enter(Phase::kRefinement);
   Contest contest(data, filtered, options, &result.notices);
-  const CardCohort together =
-      MakeCardCohort(data, plan, contest.options(), result.placement, placer);
+  const CardCohort together = in_the_making.Take();
   RefinementResult refined =
       RefinementPhase(data, plan, contest.list(), contest.strategy(), contest.rehearsal(),
                       /*with_floor=*/true, contest.options(), control, together.places)
@@ -397,7 +397,8 @@ RefineResult Refine(Table &&table, const SelectionOptions &options,
   const std::unique_ptr<Strategy> strategy = MakeStrategy(fixed, proposer.get());
   const std::unique_ptr<Proposer> rehearsed = MakeListProposer(list, fixed);
   const std::unique_ptr<Strategy> rehearsal = MakeStrategy(fixed, rehearsed.get());
-  const CardCohort together = MakeCardCohort(data, plan, fixed, result.placement, placer);
+  const CardCohort together =
+      CardCohortInTheMaking(data, plan, fixed, result.placement, placer).Take();
   RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
                                              /*with_floor=*/false, fixed, control, together.places)
                                  .Run();
@@ -433,7 +434,8 @@ SelectionResult Train(Table &&table, const SelectionOptions &options,
   const std::int64_t look_steps = options.snapshot_every * StepsOfAPass(data);
   const std::unique_ptr<Strategy> strategy = MakeSingleTraining(proposal, steps, look_steps);
   const std::unique_ptr<Strategy> rehearsal = MakeSingleTraining(proposal, steps, look_steps);
-  const CardCohort together = MakeCardCohort(data, plan, fixed, result.placement, placer);
+  const CardCohort together =
+      CardCohortInTheMaking(data, plan, fixed, result.placement, placer).Take();
   RefinementResult refined = RefinementPhase(data, plan, list, strategy.get(), rehearsal.get(),
                                              /*with_floor=*/true, fixed, control, together.places)
                                  .Run();
