@@ -266,7 +266,7 @@ SELECT trails.expire_after('net', '0 s');
 SELECT trails.pin_intermediates('net');
 SELECT count(*) FROM trails.expire();
 SELECT trails.pin_intermediates('net', false);
-SELECT model, rows FROM trails.expire(dry_run => false);
+SELECT model, rows, version FROM trails.expire(dry_run => false);
 SELECT model FROM trails.intermediates WHERE kind = 'foreign';
 SELECT trails.drop_intermediates('twin');
 SELECT trails.drop_intermediates('own');

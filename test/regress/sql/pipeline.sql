@@ -139,7 +139,7 @@ SELECT count(*) FROM trails.get_intermediate('live', 'stage1');
 -- life
 SELECT trails.pin_intermediates('twin');
 SELECT stage FROM trails.log_pipeline('short', 'homes', ARRAY['SELECT row_id, size FROM $input'], expires_after => '0');
-SELECT model, rows FROM trails.expire(dry_run => false);
+SELECT model, rows, version FROM trails.expire(dry_run => false);
 SELECT trails.drop_intermediates(name::text) FROM trails.logged ORDER BY name;
 SELECT count(*) FROM trails.pipeline_stage;
 SELECT partitions > 0 AS collected FROM trails.collect_garbage();
