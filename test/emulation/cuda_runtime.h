@@ -1,6 +1,7 @@
 // The part of CUDA's runtime API that the tree uses, on the CPU: memory is the host's, streams do
-// what they are told at once, a captured graph is a list of closures. Found before the real header
-// where kernels are compiled for unit_cuda. Names and meaning are CUDA's own; the qualifiers
+// what they are told when somebody waits for it, a captured graph is a list of closures. Found
+// before the real header where kernels are compiled for unit_cuda. Names and meaning are CUDA's
+// own; the qualifiers
 // __global__, __device__, ... are defined away by the build.
 #pragma once
 

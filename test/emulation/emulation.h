@@ -23,8 +23,8 @@ void FailAfter(std::int64_t calls, cudaError_t error);
 // Kernels, copies and products that were run, replayed ones included.
 std::int64_t Launches();
 
-// Runs `work` now, or adds it to the graph that is captured. Turns what it throws into
-// cudaErrorLaunchFailure, for the next synchronisation too, and prints it.
+// Adds `work` to what the stream is told, or to the graph that is captured. Turns what it throws
+// into cudaErrorLaunchFailure, for whoever waits, and prints it.
 cudaError_t Queue(CUstream_st *stream, std::function<void()> work);
 // Remembers `error` for cudaGetLastError and returns it.
 cudaError_t Fail(cudaError_t error);

@@ -1,17 +1,32 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <exception>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "cuda_runtime.h"
 
-struct CUstream_st {};
+using Time = std::chrono::steady_clock::time_point;
+
+// Work is done when somebody waits for it and not before, so that what forgets to wait, for an
+// event or for a copy, meets memory that is not ready.
+struct CUstream_st {
+  std::deque<std::function<void()>> waiting;
+  std::int64_t done = 0;
+
+  std::int64_t queued() const { return done + static_cast<std::int64_t>(waiting.size()); }
+};
+// A point in a stream; without one it was never recorded, or in a graph.
 struct CUevent_st {
-  std::chrono::steady_clock::time_point time;
+  CUstream_st *stream = nullptr;
+  std::int64_t position = 0;
+  std::shared_ptr<Time> time = std::make_shared<Time>();
 };
 struct CUgraph_st {
   std::vector<std::function<void()>> work;
@@ -30,6 +45,10 @@ struct Card {
   std::size_t memory = std::size_t{1} << 30;
   std::size_t live = 0;
   std::map<void *, std::size_t> allocations;
+  std::set<const void *> pinned;  // of them, those of the host
+  // Streams end with the process: an event may name one that was destroyed.
+  std::vector<std::unique_ptr<CUstream_st>> streams;
+  CUstream_st null_stream;
   bool there = true;
   std::int64_t fail_after = 0;
   cudaError_t fail_with = cudaSuccess;
@@ -42,6 +61,43 @@ struct Card {
 Card &TheCard() {
   static auto *const card = new Card;
   return *card;
+}
+
+// Does what `stream` was told first, until `position` is done.
+void RunUntil(CUstream_st *stream, std::int64_t position) {
+  while (stream->done < position && !stream->waiting.empty()) {
+    const std::function<void()> work = std::move(stream->waiting.front());
+    stream->waiting.pop_front();
+    ++stream->done;
+    work();
+  }
+}
+
+void RunAll(CUstream_st *stream) {
+  RunUntil(stream, stream->queued());
+}
+
+// The latest stream first: work that needs another stream's is early where nothing made it wait.
+void RunAllStreams() {
+  Card &card = TheCard();
+  RunAll(&card.null_stream);
+  for (auto stream = card.streams.rbegin(); stream != card.streams.rend(); ++stream) {
+    RunAll(stream->get());
+  }
+}
+
+// Whether `data` lies in memory that cudaMallocHost gave.
+bool IsPinned(const void *data) {
+  const Card &card = TheCard();
+  auto after = card.allocations.upper_bound(const_cast<void *>(data));
+  if (after == card.allocations.begin()) return false;
+  --after;
+  return card.pinned.contains(after->first) &&
+         static_cast<const char *>(data) < static_cast<const char *>(after->first) + after->second;
+}
+
+CUstream_st *StreamOf(CUstream_st *stream) {
+  return stream == nullptr ? &TheCard().null_stream : stream;
 }
 
 cudaError_t Allocate(void **data, std::size_t bytes) {
@@ -59,24 +115,29 @@ cudaError_t Allocate(void **data, std::size_t bytes) {
   return cudaSuccess;
 }
 
+// As a card does, waits for all work before it takes memory back.
 cudaError_t Free(void *data) {
   Card &card = TheCard();
   const std::lock_guard lock(card.mutex);
   if (data == nullptr) return emulation::Enter();
   const auto found = card.allocations.find(data);
   if (found == card.allocations.end()) return emulation::Fail(cudaErrorInvalidValue);
+  RunAllStreams();
   card.live -= found->second;
   card.allocations.erase(found);
+  card.pinned.erase(data);
   std::free(data);
   return cudaSuccess;
 }
 
-// For calls that wait for the card.
-cudaError_t Synchronize() {
+// For calls that wait for the card; wait() does what they wait for.
+template <typename Wait>
+cudaError_t Synchronize(const Wait &wait) {
   Card &card = TheCard();
   const std::lock_guard lock(card.mutex);
   if (const cudaError_t error = emulation::Enter(); error != cudaSuccess) return error;
   if (card.captured != nullptr) return emulation::Fail(cudaErrorStreamCaptureUnsupported);
+  wait();
   return card.broken == cudaSuccess ? cudaSuccess : emulation::Fail(card.broken);
 }
 
@@ -116,7 +177,7 @@ cudaError_t Enter() {
   return cudaSuccess;
 }
 
-cudaError_t Queue(CUstream_st *, std::function<void()> work) {
+cudaError_t Queue(CUstream_st *stream, std::function<void()> work) {
   Card &card = TheCard();
   const std::lock_guard lock(card.mutex);
   if (const cudaError_t error = Enter(); error != cudaSuccess) return error;
@@ -124,13 +185,15 @@ cudaError_t Queue(CUstream_st *, std::function<void()> work) {
     card.captured->work.push_back(std::move(work));
     return cudaSuccess;
   }
-  ++card.launches;
-  try {
-    work();
-  } catch (const std::exception &error) {
-    std::fprintf(stderr, "a kernel failed: %s\n", error.what());
-    card.broken = cudaErrorLaunchFailure;
-  }
+  StreamOf(stream)->waiting.push_back([work = std::move(work)] {
+    ++TheCard().launches;
+    try {
+      work();
+    } catch (const std::exception &error) {
+      std::fprintf(stderr, "a kernel failed: %s\n", error.what());
+      TheCard().broken = cudaErrorLaunchFailure;
+    }
+  });
   return cudaSuccess;
 }
 
@@ -194,13 +257,15 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr, int) {
   return Enter();
 }
 cudaError_t cudaDeviceSynchronize() {
-  return Synchronize();
+  return Synchronize(RunAllStreams);
 }
 cudaError_t cudaDeviceReset() {
   Card &card = TheCard();
   const std::lock_guard lock(card.mutex);
+  RunAllStreams();
   for (const auto &[data, bytes] : card.allocations) std::free(data);
   card.allocations.clear();
+  card.pinned.clear();
   card.live = 0;
   card.broken = cudaSuccess;
   return Enter();
@@ -226,7 +291,10 @@ cudaError_t cudaMallocAsync(void **data, std::size_t bytes, cudaStream_t) {
   return Allocate(data, bytes);
 }
 cudaError_t cudaMallocHost(void **data, std::size_t bytes) {
-  return Allocate(data, bytes);
+  const cudaError_t error = Allocate(data, bytes);
+  const std::lock_guard lock(TheCard().mutex);
+  if (error == cudaSuccess) TheCard().pinned.insert(*data);
+  return error;
 }
 cudaError_t cudaFree(void *data) {
   return Free(data);
@@ -238,14 +306,32 @@ cudaError_t cudaFreeHost(void *data) {
   return Free(data);
 }
 
+// On the null stream: it waits for no other one.
 cudaError_t cudaMemcpy(void *to, const void *from, std::size_t bytes, cudaMemcpyKind) {
-  if (const cudaError_t error = Synchronize(); error != cudaSuccess) return error;
-  std::memcpy(to, from, bytes);
-  return cudaSuccess;
+  return Synchronize([=] {
+    RunAll(&TheCard().null_stream);
+    std::memcpy(to, from, bytes);
+  });
 }
-cudaError_t cudaMemcpyAsync(void *to, const void *from, std::size_t bytes, cudaMemcpyKind,
+cudaError_t cudaMemcpyAsync(void *to, const void *from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  return emulation::Queue(stream, [=] { std::memcpy(to, from, bytes); });
+  Card &card = TheCard();
+  const std::lock_guard lock(card.mutex);
+  const auto copy = [=] { std::memcpy(to, from, bytes); };
+  const bool pageable = (kind == cudaMemcpyHostToDevice && !IsPinned(from)) ||
+                        (kind == cudaMemcpyDeviceToHost && !IsPinned(to));
+  if (!pageable || card.captured != nullptr) return emulation::Queue(stream, copy);
+  if (kind == cudaMemcpyDeviceToHost) {  // waited for, as a card's driver does
+    const cudaError_t error = emulation::Queue(stream, copy);
+    RunAll(StreamOf(stream));
+    return error;
+  }
+  // The driver takes what pageable memory holds now.
+  const auto *const first = static_cast<const std::byte *>(from);
+  std::vector<std::byte> staged(first, first + bytes);
+  return emulation::Queue(stream, [to, staged = std::move(staged)] {
+    if (!staged.empty()) std::memcpy(to, staged.data(), staged.size());
+  });
 }
 cudaError_t cudaMemcpy2DAsync(void *to, std::size_t to_pitch, const void *from,
                               std::size_t from_pitch, std::size_t bytes, std::size_t rows,
@@ -258,33 +344,42 @@ cudaError_t cudaMemcpy2DAsync(void *to, std::size_t to_pitch, const void *from,
   });
 }
 cudaError_t cudaMemset(void *data, int value, std::size_t bytes) {
-  if (const cudaError_t error = Synchronize(); error != cudaSuccess) return error;
-  std::memset(data, value, bytes);
-  return cudaSuccess;
+  return Synchronize([=] {
+    RunAll(&TheCard().null_stream);
+    std::memset(data, value, bytes);
+  });
 }
 cudaError_t cudaMemsetAsync(void *data, int value, std::size_t bytes, cudaStream_t stream) {
   return emulation::Queue(stream, [=] { std::memset(data, value, bytes); });
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t *stream) {
-  *stream = new CUstream_st;
+  Card &card = TheCard();
+  const std::lock_guard lock(card.mutex);
+  card.streams.push_back(std::make_unique<CUstream_st>());
+  *stream = card.streams.back().get();
   return Enter();
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
   return cudaStreamCreate(stream);
 }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
+cudaError_t cudaStreamDestroy(cudaStream_t) {
+  return cudaSuccess;  // what it was told is done later
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return Synchronize([=] { RunAll(StreamOf(stream)); });
+}
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  return Synchronize([=] { RunAll(StreamOf(stream)); });
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  Card &card = TheCard();
+  const std::lock_guard lock(card.mutex);
+  if (const cudaError_t error = Enter(); error != cudaSuccess) return error;
+  if (card.captured != nullptr || event->stream == nullptr) return cudaSuccess;
+  StreamOf(stream)->waiting.push_back(
+      [of = event->stream, position = event->position] { RunUntil(of, position); });
   return cudaSuccess;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return Synchronize();
-}
-cudaError_t cudaStreamQuery(cudaStream_t) {
-  return Synchronize();
-}
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) {
-  return Enter();
 }
 cudaError_t cudaEventCreate(cudaEvent_t *event) {
   *event = new CUevent_st;
@@ -297,18 +392,38 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-  event->time = std::chrono::steady_clock::now();
-  return Enter();
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  Card &card = TheCard();
+  const std::lock_guard lock(card.mutex);
+  if (const cudaError_t error = Enter(); error != cudaSuccess) return error;
+  if (card.captured != nullptr) {
+    event->stream = nullptr;
+    return cudaSuccess;
+  }
+  event->stream = StreamOf(stream);
+  event->stream->waiting.push_back(
+      [time = event->time] { *time = std::chrono::steady_clock::now(); });
+  event->position = event->stream->queued();
+  return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) {
-  return Synchronize();
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return Synchronize([=] {
+    if (event->stream != nullptr) RunUntil(event->stream, event->position);
+  });
 }
-cudaError_t cudaEventQuery(cudaEvent_t) {
-  return Synchronize();
+// Lets the card do one more thing, so that who asks again and again comes to an end.
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const cudaError_t error = Synchronize([=] {
+    if (event->stream != nullptr && event->stream->done < event->position) {
+      RunUntil(event->stream, event->stream->done + 1);
+    }
+  });
+  if (error != cudaSuccess) return error;
+  const bool reached = event->stream == nullptr || event->stream->done >= event->position;
+  return reached ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+  *milliseconds = std::chrono::duration<float, std::milli>(*end->time - *start->time).count();
   return Enter();
 }
 

@@ -26,8 +26,8 @@ struct RunReport {
   std::int64_t seed = 0;
   std::int32_t threads = 0;
   std::string placement;  // where its phases ran and why
-  std::string plan;      // n, k, u and rungs, for people
-  std::string settings;  // the other settings, chosen or by default, for people
+  std::string plan;       // n, k, u and rungs, for people
+  std::string settings;   // the other settings, chosen or by default, for people
   std::string versions;
   std::string tfmem;  // as the caller chose it
 
