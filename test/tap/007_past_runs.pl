@@ -25,7 +25,7 @@ CREATE FUNCTION add_run(id bigint, role regrole, relation regclass, target name,
                         trained text[], rungs integer[], metrics double precision[]) RETURNS void
 LANGUAGE sql AS $$
 INSERT INTO trails.run OVERRIDING SYSTEM VALUE
-SELECT id, role, 'public.t', relation, target, 'finished', '1 s', 1, 0, 0, 1, '{}',
+SELECT id, role, 'public.t', relation, target, 'finished', '1 s', 1, 0, 0, 1, 'cpu', NULL, '', '{}',
        jsonb_build_object('space', space), 100, 80, 10, 10, true, repeat('0', 32), '{a}', '', 'binary',
        metric, '', 1, NULL, NULL, NULL, NULL, 5, cardinality(trained), 0, 0, 0, 0, 0, 0, '', id, now();
 INSERT INTO trails.candidate
