@@ -14,6 +14,7 @@ extern "C" {
 #include <vector>
 
 #include "kernels/codes.h"
+#include "pg/named_object.h"
 #include "pg/row_seal.h"
 #include "pg/settings.h"
 #include "pg/statistics_cache.h"
@@ -290,14 +291,9 @@ class Append {
 std::int64_t LockOrInsertForeign(CatalogSession &catalog, std::string_view name) {
   for (;;) {
     if (const auto found = LockForeign(catalog, name)) return *found;
+    RefuseOwnModelName(catalog, name, "foreign model");
     SqlParameters parameters;
     parameters.AddOid(catalog.caller()).AddText(name);
-    if (catalog.WriteOften("SELECT FROM trails.model WHERE owner = $1 AND name = $2 LIMIT 1",
-                           parameters) > 0) {
-      throw Error(ErrorKind::kDuplicateObject, fmt::format("\"{}\" is a model", name),
-                  "A foreign model is asked for by its name alone.",
-                  "Choose another name for the foreign model.");
-    }
     // Whoever inserts it at the same time is waited for; dropped again, it is tried again.
     if (catalog.WriteOften("INSERT INTO trails.logged (owner, kind, name, created_at) "
                            "VALUES ($1, 'foreign', $2, now()) ON CONFLICT (owner, name) DO NOTHING "

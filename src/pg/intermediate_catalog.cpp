@@ -50,20 +50,6 @@ constexpr const char *kLoggedVersions =
     "SELECT v.version, v.versions FROM (SELECT model_id, row_number() OVER (ORDER BY model_id) AS "
     "version, count(*) OVER () AS versions FROM trails.model WHERE owner = $1 AND name = $2) AS v "
     "JOIN trails.logged AS l USING (model_id) ORDER BY v.version";
-// Pipelines and foreign models: the owner's alone. $1 is the name, $2 the caller. His own comes
-// first; two rows of others tell that the name is ambiguous.
-constexpr const char *kFindByName =
-    "SELECT l.logged_id, l.kind, l.owner::oid, "
-    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name, "
-    "l.seal = trails.seal_of(l) FROM trails.logged AS l WHERE l.name = $1 AND "
-    "pg_has_role($2, l.owner::oid, 'USAGE') "
-    "ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 2";
-constexpr const char *kFindByOwnerAndName =
-    "SELECT l.logged_id, l.kind, l.owner::oid, "
-    "(SELECT max(i.epoch) FROM trails.intermediate AS i WHERE i.logged_id = l.logged_id), l.name, "
-    "l.seal = trails.seal_of(l) FROM trails.logged AS l WHERE "
-    "concat(pg_get_userbyid(l.owner::oid), '.', l.name) = $1 "
-    "AND pg_has_role($2, l.owner::oid, 'USAGE') ORDER BY l.owner = $2 DESC, l.logged_id LIMIT 2";
 constexpr const char *kListIntermediates =
     "SELECT intermediate_id, epoch, layer, shape, rows, scheme, seal = trails.seal_of(i) "
     "FROM trails.intermediate AS i WHERE logged_id = $1 AND epoch = $2 ORDER BY position";
@@ -156,30 +142,35 @@ std::optional<FoundModel> FindLoggedModel(CatalogSession &catalog, const ModelRo
   return found;
 }
 
-// is_sealed: gets whether its row is as it was written.
-std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_view name,
-                                        bool *is_sealed = nullptr) {
-  SqlParameters parameters;
-  parameters.AddText(name).AddOid(catalog.caller());
-  std::uint64_t found = catalog.WriteOften(kFindByName, parameters);
-  if (found == 0 && name.find('.') != std::string_view::npos) {
-    SqlParameters with_owner;
-    with_owner.AddText(name).AddOid(catalog.caller());
-    found = catalog.WriteOften(kFindByOwnerAndName, with_owner);
-  }
-  if (found == 0) return std::nullopt;
-  if (found > 1 && catalog.ObjectId(0, 2) != catalog.caller()) {
-    ThrowNotUnique(fmt::format("\"{}\"", name), std::string(name),
-                   "Several owners logged a pipeline or a foreign model of this name.");
-  }
+// Of a pipeline or a foreign model.
+LoggedRow LoggedRowOf(const NamedObject &object) {
   LoggedRow logged;
-  logged.logged_id = catalog.Bigint(0, 0);
-  logged.kind = catalog.Text(0, 1) == "pipeline" ? LoggedKind::kPipeline : LoggedKind::kForeign;
-  logged.name = catalog.Text(0, 4);
-  logged.owner = catalog.ObjectId(0, 2);
-  logged.default_epoch = catalog.Integer(0, 3);
-  if (is_sealed != nullptr) *is_sealed = catalog.Bool(0, 5);
+  logged.logged_id = object.logged_id;
+  logged.kind = object.kind;
+  logged.name = object.name;
+  logged.owner = object.owner;
+  logged.default_epoch = object.default_epoch;
   return logged;
+}
+
+[[noreturn]] void ThrowUnknown(CatalogSession &catalog, std::string_view name) {
+  SqlParameters caller;
+  caller.AddOid(catalog.caller());
+  const std::vector<std::string> known = TextsOf(catalog, catalog.WriteOften(kOwnNames, caller));
+  const std::string_view similar =
+      MostSimilar(name, std::vector<std::string_view>(known.begin(), known.end()));
+  std::string hint;
+  if (!similar.empty()) hint = fmt::format("Perhaps you meant \"{}\". ", similar);
+  hint += "The view trails.intermediates lists what is logged.";
+  throw Error(ErrorKind::kUndefinedObject,
+              fmt::format("model, pipeline or foreign model \"{}\" does not exist", name), {},
+              hint);
+}
+
+NamedObject FindKnown(CatalogSession &catalog, std::string_view name) {
+  std::optional<NamedObject> object = FindNamed(catalog, name);
+  if (!object) ThrowUnknown(catalog, name);
+  return *std::move(object);
 }
 
 // version: the one that was asked for; none: the one that serves.
@@ -204,20 +195,6 @@ std::optional<LoggedRow> FindLoggedName(CatalogSession &catalog, std::string_vie
               fmt::format("Logged {}. Others can be logged with trails.log_intermediates.",
                           count == 1 ? "is version " + versions.front()
                                      : "are versions " + ListNames(versions)));
-}
-
-[[noreturn]] void ThrowUnknown(CatalogSession &catalog, std::string_view name) {
-  SqlParameters caller;
-  caller.AddOid(catalog.caller());
-  const std::vector<std::string> known = TextsOf(catalog, catalog.WriteOften(kOwnNames, caller));
-  const std::string_view similar =
-      MostSimilar(name, std::vector<std::string_view>(known.begin(), known.end()));
-  std::string hint;
-  if (!similar.empty()) hint = fmt::format("Perhaps you meant \"{}\". ", similar);
-  hint += "The view trails.intermediates lists what is logged.";
-  throw Error(ErrorKind::kUndefinedObject,
-              fmt::format("model, pipeline or foreign model \"{}\" does not exist", name), {},
-              hint);
 }
 
 [[noreturn]] void ThrowNoVersions(const LoggedRow &logged) {
@@ -408,34 +385,29 @@ void RequireModel(const LoggedRow &logged, const std::string &why, const std::st
 }
 
 void RequireModel(std::string_view name, const std::string &why, const std::string &hint) {
-  if (FindModelIfAny(name)) return;
-  const std::optional<LoggedRow> found =
-      WithCatalog([&](CatalogSession &catalog) { return FindLoggedName(catalog, name); });
-  if (found) RequireModel(*found, why, hint);
+  const std::optional<NamedObject> found =
+      WithCatalog([&](CatalogSession &catalog) { return FindNamed(catalog, name); });
+  if (!found || found->kind == LoggedKind::kModel) return;
+  RequireModel(LoggedRowOf(*found), why, hint);
 }
 
 LoggedRow FindLogged(std::string_view name, std::optional<std::int32_t> version) {
-  const std::optional<ModelRow> newest = FindModelIfAny(name);
   return WithCatalog([&](CatalogSession &catalog) {
-    if (newest) {
-      const ModelRow model = version ? FindVersion(catalog, *newest, *version) : *newest;
-      RequireSealed(model.is_sealed, SealedTable::kModel, model.key.model_id);
-      if (std::optional<FoundModel> found = FindLoggedModel(catalog, model)) {
-        RequireSound(*found);
-        found->logged.version = version.value_or(0);
-        CheckSource(catalog, *found);
-        return std::move(found->logged);
-      }
-      if (version) ThrowNotLogged(catalog, model, version);
+    const NamedObject object = FindKnown(catalog, name);
+    if (object.kind != LoggedKind::kModel) {
+      RequireSealed(object.is_sealed, SealedTable::kLogged, object.logged_id);
+      LoggedRow logged = LoggedRowOf(object);
+      if (version) ThrowNoVersions(logged);
+      return logged;
     }
-    bool is_sealed = false;
-    if (std::optional<LoggedRow> found = FindLoggedName(catalog, name, &is_sealed)) {
-      RequireSealed(is_sealed, SealedTable::kLogged, found->logged_id);
-      if (version) ThrowNoVersions(*found);
-      return *std::move(found);
-    }
-    if (!newest) ThrowUnknown(catalog, name);
-    ThrowNotLogged(catalog, *newest, std::nullopt);
+    const ModelRow model = version ? FindVersion(catalog, object.model, *version) : object.model;
+    RequireSealed(model.is_sealed, SealedTable::kModel, model.key.model_id);
+    std::optional<FoundModel> found = FindLoggedModel(catalog, model);
+    if (!found) ThrowNotLogged(catalog, model, version);
+    RequireSound(*found);
+    found->logged.version = version.value_or(0);
+    CheckSource(catalog, *found);
+    return std::move(found->logged);
   });
 }
 
@@ -517,12 +489,12 @@ std::shared_ptr<const Model> OpenSnapshot(const LoggedRow &logged, std::int32_t 
 
 std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_view name,
                                         std::optional<std::int32_t> version) {
-  SqlParameters parameters;
+  const NamedObject object = FindKnown(catalog, name);
   std::uint64_t count = 0;
-  const std::optional<ModelRow> newest = FindModelIfAny(name);
-  if (newest) {
-    ModelRow model = LockOwnModel(catalog, name);
-    if (version) model = FindVersion(catalog, model, *version);
+  if (object.kind == LoggedKind::kModel) {
+    LockOwnModel(catalog, object.model);
+    const ModelRow model = version ? FindVersion(catalog, object.model, *version) : object.model;
+    SqlParameters parameters;
     parameters.AddOid(model.owner).AddText(model.name);
     parameters.AddBigint(version ? model.key.model_id : 0);
     count = catalog.Write(
@@ -530,18 +502,14 @@ std::vector<std::int64_t> LockOwnLogged(CatalogSession &catalog, std::string_vie
         "WHERE m.owner = $1 AND m.name = $2 AND (m.model_id = $3 OR $3 = 0) "
         "ORDER BY l.logged_id FOR UPDATE OF l",
         parameters);
-    if (count == 0 && version) ThrowNotLogged(catalog, model, version);
+    if (count == 0) ThrowNotLogged(catalog, model, version);
+  } else {
+    const LoggedRow logged = LoggedRowOf(object);
+    if (version) ThrowNoVersions(logged);
+    count = catalog.Write("SELECT logged_id FROM trails.logged WHERE logged_id = $1 FOR UPDATE",
+                          Number(logged.logged_id));
+    if (count == 0) ThrowGone(logged);
   }
-  if (count == 0) {
-    const std::optional<LoggedRow> found = FindLoggedName(catalog, name);
-    if (found && version) ThrowNoVersions(*found);
-    if (found) {
-      count = catalog.Write("SELECT logged_id FROM trails.logged WHERE logged_id = $1 FOR UPDATE",
-                            Number(found->logged_id));
-    }
-  }
-  if (count == 0 && !newest) ThrowUnknown(catalog, name);
-  if (count == 0) ThrowNotLogged(catalog, *newest, std::nullopt);
   std::vector<std::int64_t> ids;
   for (std::uint64_t row = 0; row < count; ++row) ids.push_back(catalog.Bigint(row, 0));
   return ids;

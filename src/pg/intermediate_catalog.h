@@ -24,11 +24,10 @@
 #include "core/model/model.h"
 #include "pg/catalog_session.h"
 #include "pg/model_catalog.h"
+#include "pg/named_object.h"
 #include "pg/partition_fetch.h"
 
 namespace trails::pg {
-
-enum class LoggedKind : std::uint8_t { kModel, kPipeline, kForeign };
 
 // The encoded rows that a model was logged with. Columns of its input intermediate, in this order:
 // the ids of the categorical fields (4 bytes each), the values of the numeric ones (4), the label
@@ -87,14 +86,14 @@ std::string Described(const LoggedRow &logged);
 // Throws Error(kNotSupported) for a pipeline or foreign model: its DETAIL says what it is and why a
 // model is needed, `hint` what to do instead.
 void RequireModel(const LoggedRow &logged, const std::string &why, const std::string &hint = {});
-// The same by name, of one that no model has; nothing where nothing has it.
+// The same of what the name means; nothing where nothing has it.
 void RequireModel(std::string_view name, const std::string &why, const std::string &hint = {});
 
 // Finds what was logged of a version of a model (FindVersion; none: of the one that serves), or
-// under the name of a pipeline or a foreign model, which have no versions, for reading. A model
-// that is logged comes before a pipeline of its name. Throws what FindModelIfAny and FindVersion
-// throw; Error(kUndefinedObject) for a name that nothing has, with a HINT of a similar one, and for
-// a model that is not logged, with a HINT that lists the versions that are, or says how to log it;
+// under the name of a pipeline or a foreign model, which have no versions, for reading. What the
+// name means says named_object.h. Throws what FindNamed and FindVersion throw;
+// Error(kUndefinedObject) for a name that nothing has, with a HINT of a similar one, and for a
+// model that is not logged, with a HINT that lists the versions that are, or says how to log it;
 // Error(kInvalidArgument) for a version of what is no model; PgError (42501) whose DETAIL names the
 // columns without SELECT on the source, or when the source is gone and the caller does not own what
 // was logged; Error(kNotSupported) under row security; Error(kCorruptData) where a row that says

@@ -10,71 +10,25 @@ extern "C" {
 
 #include "core/intermediates/partition.h"
 #include "pg/intermediate_catalog.h"
+#include "pg/named_object.h"
 #include "pg/row_seal.h"
 
 namespace trails::pg {
 
 namespace {
 
-// $1 is the name, $2 the caller. One row an owner, the caller's own first; two rows tell that
-// the name is ambiguous. Visibility is the same as in the policy on trails.model.
-constexpr const char *kFindByName =
-    "SELECT DISTINCT ON (owner = $2, owner::oid) model_id, owner::oid, bytes, "
-    "created_at, name, parts_seal, seal = trails.seal_of(m) "
-    "FROM trails.model AS m "
-    "WHERE name = $1 AND (pg_has_role($2, owner::oid, 'USAGE') OR 0::oid = ANY (readers::oid[]) "
-    "OR EXISTS (SELECT FROM unnest(readers) AS reader WHERE pg_has_role($2, reader::oid, "
-    "'USAGE'))) "
-    "ORDER BY owner = $2 DESC, owner::oid, model_id DESC LIMIT 2";
-constexpr const char *kFindByOwnerAndName =
-    "SELECT DISTINCT ON (owner = $2, owner::oid) model_id, owner::oid, bytes, "
-    "created_at, name, parts_seal, seal = trails.seal_of(m) "
-    "FROM trails.model AS m "
-    "WHERE concat(pg_get_userbyid(owner::oid), '.', name) = $1 "
-    "AND (pg_has_role($2, owner::oid, 'USAGE') OR 0::oid = ANY (readers::oid[]) "
-    "OR EXISTS (SELECT FROM unnest(readers) AS reader WHERE pg_has_role($2, reader::oid, "
-    "'USAGE'))) "
-    "ORDER BY owner = $2 DESC, owner::oid, model_id DESC LIMIT 2";
-
-SqlParameters NameAndCaller(CatalogSession &catalog, std::string_view model) {
-  SqlParameters parameters;
-  parameters.AddText(model).AddOid(catalog.caller());
-  return parameters;
-}
-
 [[noreturn]] void ThrowMissing(std::string_view model) {
   throw Error(ErrorKind::kUndefinedObject, fmt::format("model \"{}\" does not exist", model), {},
               "The view trails.models lists the models that you may use.");
 }
 
-std::optional<ModelRow> FindIfAny(CatalogSession &catalog, std::string_view model) {
-  std::uint64_t found = catalog.ReadOften(kFindByName, NameAndCaller(catalog, model));
-  if (found == 0 && model.find('.') != std::string_view::npos) {
-    found = catalog.ReadOften(kFindByOwnerAndName, NameAndCaller(catalog, model));
-  }
-  if (found == 0) return std::nullopt;
-  ModelRow row;
-  row.owner = catalog.ObjectId(0, 1);
-  if (found > 1 && row.owner != catalog.caller()) {
-    ThrowNotUnique(fmt::format("model \"{}\"", model), std::string(model),
-                   "Roles of several owners granted a model of this name.");
-  }
-  row.key = {CatalogTable("model"), catalog.Bigint(0, 0), catalog.Bigint(0, 3)};
-  row.bytes = catalog.Bigint(0, 2);
-  row.name = catalog.Text(0, 4);
-  row.parts_seal = {catalog.Uuid(0, 5)};
-  row.is_sealed = catalog.Bool(0, 6);
-  return row;
-}
-
 ModelRow Find(CatalogSession &catalog, std::string_view model) {
-  std::optional<ModelRow> row = FindIfAny(catalog, model);
+  std::optional<ModelRow> row = FindNamedModel(catalog, model);
   if (!row) ThrowMissing(model);
   return *std::move(row);
 }
 
-ModelRow FindOwned(CatalogSession &catalog, std::string_view model) {
-  ModelRow row = Find(catalog, model);
+void RequireOwned(CatalogSession &catalog, const ModelRow &row) {
   const Oid caller = catalog.caller();
   const Oid owner = row.owner;
   const char *const name = row.name.c_str();
@@ -83,7 +37,6 @@ ModelRow FindOwned(CatalogSession &catalog, std::string_view model) {
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                     errmsg("must be owner of model \"%s\"", name)));
   });
-  return row;
 }
 
 // 0 stands for everybody.
@@ -105,17 +58,6 @@ void ChangeReaders(std::string_view model, const std::string &role, const char *
 
 }  // namespace
 
-void ThrowNotUnique(const std::string &subject, const std::string &name, const char *detail) {
-  const char *const what = subject.c_str();
-  const char *const text = name.c_str();
-  CallPg([=] {
-    ereport(ERROR,
-            (errcode(ERRCODE_AMBIGUOUS_FUNCTION), errmsg("%s is not unique", what),
-             errdetail("%s", detail), errhint("Write it with its owner, as in 'owner.%s'.", text)));
-  });
-  pg_unreachable();
-}
-
 ModelRow FindModel(std::string_view model) {
   ModelRow row = WithCatalog([&](CatalogSession &catalog) { return Find(catalog, model); });
   RequireSealed(row.is_sealed, SealedTable::kModel, row.key.model_id);
@@ -123,7 +65,7 @@ ModelRow FindModel(std::string_view model) {
 }
 
 std::optional<ModelRow> FindModelIfAny(std::string_view model) {
-  return WithCatalog([&](CatalogSession &catalog) { return FindIfAny(catalog, model); });
+  return WithCatalog([&](CatalogSession &catalog) { return FindNamedModel(catalog, model); });
 }
 
 ModelRow FindVersion(CatalogSession &catalog, const ModelRow &newest, std::int32_t version) {
@@ -184,14 +126,19 @@ void RequireOwnBytes(const ModelRow &row, std::string_view artefact) {
 }
 
 ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model) {
-  ModelRow row = FindOwned(catalog, model);
+  ModelRow row = Find(catalog, model);
+  LockOwnModel(catalog, row);
+  return row;
+}
+
+void LockOwnModel(CatalogSession &catalog, const ModelRow &row) {
+  RequireOwned(catalog, row);
   // Of two changes at once the second works on what the first has left.
   SqlParameters parameters;
   parameters.AddOid(row.owner).AddText(row.name);
   const std::uint64_t locked = catalog.Write(
       "SELECT FROM trails.model WHERE owner = $1 AND name = $2 FOR UPDATE", parameters);
-  if (locked == 0) ThrowMissing(model);
-  return row;
+  if (locked == 0) ThrowMissing(row.name);
 }
 
 void DropModel(std::string_view model, std::optional<std::int32_t> version) {

@@ -1,7 +1,6 @@
 // Rows of trails.model and trails.model_part: who may use which model, and the models' bytes.
 //
-// A model is written 'name', or 'owner.name' where models of several owners share the name. The
-// caller's own model comes first. Of one owner's models of that name the newest serves.
+// Which model a name means says named_object.h. Of one owner's models of a name the newest serves.
 //
 // May touch: include/trails, PostgreSQL headers (through bridge.h). Never Torch.
 #pragma once
@@ -37,10 +36,6 @@ struct ModelRow {
   bool is_sealed = false;  // whether its row is as it was written, see row_seal.h
 };
 
-// Throws PgError (42725): `subject`, which the caller called `name`, is of several other owners.
-[[noreturn]] void ThrowNotUnique(const std::string &subject, const std::string &name,
-                                 const char *detail);
-
 // Throws Error(kUndefinedObject) when there is none that the caller may use; PgError (42725) when
 // models of several other owners have the name; Error(kCorruptData) where its row is not as it was
 // written. Cost: one index look-up through a kept plan.
@@ -64,6 +59,8 @@ void RequireOwnBytes(const ModelRow &row, std::string_view artefact);
 // not change until the transaction ends but by this one. Throws what FindModel throws; PgError
 // (42501) for another.
 ModelRow LockOwnModel(CatalogSession &catalog, std::string_view model);
+// The same of one that was found.
+void LockOwnModel(CatalogSession &catalog, const ModelRow &row);
 
 // These four act on a model of the caller, or of a role whose privileges the caller has.
 // Throw what FindModel throws; PgError (42501) when the caller may use the model but is not its

@@ -8,7 +8,7 @@
 
 #include "pg/fresh_snapshot.h"
 #include "pg/intermediate_catalog.h"
-#include "pg/model_catalog.h"
+#include "pg/named_object.h"
 #include "pg/partition_store.h"
 #include "pg/pipeline_catalog.h"
 #include "pg/row_seal.h"
@@ -33,15 +33,9 @@ void CheckRequest(const PipelineRequest &request) {
   for (const std::string &query : request.stages) CheckStageQuery(++stage, query);
 }
 
-// A model of that name would come before the pipeline whenever it is asked for.
-void RefuseModelName(const std::string &name) {
-  if (!FindModelIfAny(name)) return;
-  throw Error(ErrorKind::kDuplicateObject, fmt::format("\"{}\" is the name of a model", name), {},
-              "Log the pipeline under another name.");
-}
-
 // Registers the name, and returns its number.
 LoggedRow InsertLogged(CatalogSession &catalog, const PipelineRequest &request) {
+  RefuseOwnModelName(catalog, request.name, "pipeline");
   SqlParameters name;
   name.AddOid(catalog.caller()).AddText(request.name);
   if (catalog.Write("SELECT FROM trails.logged WHERE owner = $1 AND name = $2", name) > 0) {
@@ -156,7 +150,6 @@ void SetExpiry(const LoggedRow &logged, const Interval &age) {
 
 std::vector<LoggedStage> LogPipeline(const PipelineRequest &request) {
   CheckRequest(request);
-  RefuseModelName(request.name);
   Pipeline pipeline;
   pipeline.settings = StageSettings::Current();
   StageInfo stage;
