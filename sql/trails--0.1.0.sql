@@ -376,7 +376,7 @@ CREATE TABLE trails.pipeline_stage (
     columns   text[]           NOT NULL,
     types     text[]           NOT NULL,
     settings  text[]           NOT NULL,
-    seconds   double precision NOT NULL,
+    seconds   double precision NOT NULL CHECK (seconds >= 0 AND seconds < 'infinity'),
     seal      uuid,
     PRIMARY KEY (logged_id, stage)
 );

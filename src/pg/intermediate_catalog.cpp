@@ -51,7 +51,7 @@ constexpr const char *kLoggedVersions =
     "version, count(*) OVER () AS versions FROM trails.model WHERE owner = $1 AND name = $2) AS v "
     "JOIN trails.logged AS l USING (model_id) ORDER BY v.version";
 constexpr const char *kListIntermediates =
-    "SELECT intermediate_id, epoch, layer, shape, rows, scheme, seal = trails.seal_of(i) "
+    "SELECT intermediate_id, epoch, layer, shape, rows, scheme, seal = trails.seal_of(i), position "
     "FROM trails.intermediate AS i WHERE logged_id = $1 AND epoch = $2 ORDER BY position";
 constexpr const char *kFindIntermediate =
     "SELECT intermediate_id, epoch, layer, shape, rows, scheme, seal = trails.seal_of(i) "
@@ -233,13 +233,29 @@ IntermediateRow RowAt(const CatalogSession &catalog, const LoggedRow &logged, st
   return found;
 }
 
+// What is said of rows of trails.intermediate that were deleted.
+[[noreturn]] void ThrowNoRows(const std::string &message) {
+  throw Error(ErrorKind::kCorruptData, message,
+              "Rows of trails.intermediate that were logged are gone.",
+              "trails.check_store names all that is corrupt.");
+}
+
 std::vector<IntermediateRow> ListAt(CatalogSession &catalog, const LoggedRow &logged,
                                     std::int32_t epoch) {
   SqlParameters parameters = Number(logged.logged_id);
   parameters.AddInteger(epoch);
   const std::uint64_t count = catalog.WriteOften(kListIntermediates, parameters);
   std::vector<IntermediateRow> rows;
-  for (std::uint64_t row = 0; row < count; ++row) rows.push_back(RowAt(catalog, logged, row));
+  bool has_all = true;
+  for (std::uint64_t row = 0; row < count; ++row) {
+    rows.push_back(RowAt(catalog, logged, row));
+    has_all = has_all && catalog.Integer(row, 7) == static_cast<std::int32_t>(row);
+  }
+  // A model is logged with all its layers, of which the loss is the last.
+  const bool is_model = logged.kind == LoggedKind::kModel;
+  if (is_model && count > 0 && !(has_all && rows.back().layer == "loss")) {
+    ThrowNoRows(fmt::format("layers of epoch {} of {} are missing", epoch, Described(logged)));
+  }
   return rows;
 }
 
@@ -260,7 +276,14 @@ std::vector<IntermediateRow> ListAt(CatalogSession &catalog, const LoggedRow &lo
                          "WHERE logged_id = $1) AS i LEFT JOIN trails.snapshot AS s "
                          "ON s.logged_id = $1 AND s.epoch = i.epoch ORDER BY i.epoch",
                          Number(logged.logged_id)));
-  if (epochs.empty()) ThrowGone(logged);
+  if (epochs.empty()) {
+    // Dropped, it would be gone too.
+    if (catalog.WriteOften("SELECT FROM trails.logged WHERE logged_id = $1",
+                           Number(logged.logged_id)) > 0) {
+      ThrowNoRows(fmt::format("layers of {} are missing", Described(logged)));
+    }
+    ThrowGone(logged);
+  }
   throw Error(ErrorKind::kUndefinedObject,
               fmt::format("epoch {} of {} is not logged", epoch, Described(logged)), {},
               fmt::format("Logged epochs are {}.", ListNames(epochs)));

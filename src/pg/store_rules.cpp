@@ -169,6 +169,10 @@ constexpr CatalogRule kRules[] = {
      "FROM trails.snapshot AS s FULL JOIN (SELECT logged_id, epoch, "
      "sum(octet_length(bytes)) AS bytes FROM trails.snapshot_part GROUP BY logged_id, epoch) AS p "
      "USING (logged_id, epoch) WHERE coalesce(p.bytes, 0) <> coalesce(s.bytes, 0)"},
+    {"parameters of no model", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('%s parts are of model %s, which is gone.', count(*), "
+     "p.model_id) FROM trails.model_part AS p WHERE NOT EXISTS "
+     "(SELECT FROM trails.model AS m WHERE m.model_id = p.model_id) GROUP BY p.model_id"},
     {"incomplete parameters", "catalog",
      "SELECT NULL, NULL, NULL, NULL, format('Epoch %s of what was logged as %s has none of its "
      "own.', epoch, logged_id) FROM trails.snapshot WHERE epoch <> 0 AND bytes = 0"},
@@ -227,6 +231,12 @@ constexpr CatalogRule kRules[] = {
      "s.epoch, s.logged_id) FROM trails.snapshot AS s JOIN trails.logged AS l USING (logged_id) "
      "WHERE NOT EXISTS (SELECT FROM trails.intermediate AS i WHERE i.logged_id = s.logged_id "
      "AND i.epoch = s.epoch)"},
+    {"epoch without layer", "catalog",
+     "SELECT NULL, NULL, NULL, NULL, format('Epoch %s of what was logged as %s has %s layers, "
+     "which are not all.', i.epoch, i.logged_id, count(*)) FROM trails.intermediate AS i "
+     "JOIN trails.logged AS l USING (logged_id) WHERE l.kind = 'model' "
+     "GROUP BY i.logged_id, i.epoch HAVING count(*) <> max(i.position)::bigint + 1 "
+     "OR min(i.position) <> 0 OR (array_agg(i.layer ORDER BY i.position DESC))[1] <> 'loss'"},
     {"logged without layers", "catalog",
      "SELECT NULL, NULL, NULL, NULL, format('What was logged as %s, \"%s\", has no layer.', "
      "l.logged_id, l.name) FROM trails.logged AS l WHERE l.kind <> 'model' AND NOT EXISTS (SELECT "

@@ -35,7 +35,7 @@ BEGIN
         answer := outcome(question);
         SELECT string_agg(format('%s: %s', problem, detail), E'\n' ORDER BY problem, detail) INTO says FROM trails.check_store()
         WHERE problem IN ('changed row', 'labels missing', 'wrong parameters', 'corrupt parameters', 'incomplete parameters', 'wrong encoder', 'wrong fingerprint',
-                          'pipeline without stage', 'stage without layer', 'logged without data set', 'layer without values', 'blocks missing');
+                          'epoch without layer', 'logged without layers', 'parameters of no model', 'pipeline without stage', 'stage without layer', 'logged without data set', 'layer without values', 'blocks missing');
         PERFORM FROM trails.intermediates;
         PERFORM FROM trails.intermediate_sizes;
         PERFORM FROM trails.models;
@@ -70,6 +70,12 @@ BEGIN;
 UPDATE trails.intermediate SET shape = '{2147483647,2147483647,2147483647}' WHERE layer = 'h1' AND rows = 1100;
 SELECT count(*) FILTER (WHERE layer IS NULL AND columns IS NULL AND rows IS NULL AND scheme IS NULL AND epoch IS NOT NULL), count(*) > 1 FROM trails.intermediates;
 ROLLBACK;
+
+-- a layer less of a model, between the others or the last; a foreign model without its only one
+SELECT * FROM after($$DELETE FROM trails.intermediate WHERE layer = 'hidden1' AND logged_id = 1 AND epoch = 0$$, $$SELECT count(*) FROM trails.model_rules('m')$$);
+SELECT * FROM after($$DELETE FROM trails.intermediate WHERE layer = 'hidden1' AND logged_id = 1 AND epoch = 0$$, :layers);
+SELECT * FROM after($$DELETE FROM trails.intermediate WHERE layer = 'loss' AND logged_id = 1 AND epoch = 1$$, $$SELECT count(*) FROM trails.epoch_diff('m', 0, 1)$$);
+SELECT * FROM after($$DELETE FROM trails.intermediate WHERE logged_id = (SELECT logged_id FROM trails.logged WHERE name = 'other')$$, $$SELECT count(*) FROM trails.get_intermediate('other', 'h1')$$);
 
 -- stages with another query, other types or names, settings, columns without types, or none
 SELECT * FROM after($$UPDATE trails.pipeline_stage SET query = replace(query, 'a, x', 'a + 1 AS a, x') WHERE stage = 1$$, :stage);
@@ -124,12 +130,15 @@ SELECT * FROM after($$UPDATE trails.model SET name = CASE name WHEN 'm' THEN 'm2
 \set exchange '$$UPDATE trails.model_part SET model_id = model_id + 100; UPDATE trails.model_part SET model_id = 103 - model_id; UPDATE trails.model SET bytes = (SELECT sum(octet_length(p.bytes)) FROM trails.model_part AS p WHERE p.model_id = model.model_id)$$'
 SELECT * FROM after(:exchange || '; UPDATE trails.model AS m SET seal = trails.seal_of(m)', $$SELECT trails.predict('m', t) FROM t LIMIT 1$$);
 SELECT * FROM after($$UPDATE trails.model_part SET bytes = set_byte(bytes, 90, get_byte(bytes, 90) # 1)$$, $$SELECT trails.predict('m', t) FROM t LIMIT 1$$);
+SELECT says FROM after($$INSERT INTO trails.model_part VALUES (987654, 0, 'x')$$, 'SELECT');
 SELECT * FROM after($$DELETE FROM trails.model_part WHERE model_id = 2$$, $$SELECT trails.predict('m2', t) FROM t LIMIT 1$$);
 
 -- counts that cannot be are refused
 SELECT outcome($$INSERT INTO trails.query_count VALUES (1, 0, 1, 'infinity')$$);
 SET TIME ZONE 'UTC';
 SELECT outcome($$INSERT INTO trails.query_count VALUES (1, 0, 'NaN', 'epoch')$$);
+SELECT left(outcome($$UPDATE trails.pipeline_stage SET seconds = 'NaN' WHERE stage = 1$$), 5);
+SELECT left(outcome($$UPDATE trails.pipeline_stage SET seconds = -1 WHERE stage = 1$$), 5);
 -- old ones count as nothing
 INSERT INTO trails.query_count SELECT intermediate_id, 0, 1, '1900-01-01' FROM trails.intermediate WHERE layer = 'hidden1' AND logged_id = 1 AND epoch = 0;
 SELECT queries < 1e-9 FROM trails.explain_intermediate('m', 'hidden1');
