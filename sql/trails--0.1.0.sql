@@ -1108,7 +1108,7 @@ RETURNS TABLE (stage integer, layer text, columns integer, rows bigint, stored b
                bytes bigint, seconds double precision)
 AS 'MODULE_PATHNAME', 'trails_log_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION trails.log_pipeline IS
-'runs a pipeline of queries over the rows of a relation and keeps it, so that the rows of every stage can be asked for: in each query $input stands for the rows of the stage before it, with a column row_id that the result must hand on; row_id names a column of unique integers in the source, whose rows are counted without one';
+'runs a pipeline of queries over the rows of a relation and keeps it, so that the rows of every stage can be asked for: in each query $input stands for the rows of the stage before it, with a column row_id that the result must hand on; row_id names a column of unique integers in the source, whose rows are counted without one; a WARNING tells what else than $input a query reads or which volatile functions it calls';
 
 CREATE FUNCTION trails.drop_intermediates(model text, version integer DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'trails_drop_intermediates' LANGUAGE C VOLATILE PARALLEL UNSAFE;

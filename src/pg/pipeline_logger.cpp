@@ -170,6 +170,7 @@ std::vector<LoggedStage> LogPipeline(const PipelineRequest &request) {
     call.settings = pipeline.settings;
     call.first = stage.number++;
     call.queries = {query};
+    call.warns = true;
     stage.query = query;
     rows = Timed([&] { return RunStages(call, rows); }, &stage.seconds);
     logged.push_back(PutStage(&pipeline, stage, rows, &no_room));

@@ -41,7 +41,8 @@ struct LoggedStage {
 // Keeps the source's rows and every stage's row ids on the durable shelf, and with
 // trails.gamma_min at 0 every stage's rows in the cache, in the order of the stages: columns that a
 // stage only hands on are references; a NOTICE names the stages for which
-// trails.intermediate_max_bytes has no room. Runs under the caller's rights.
+// trails.intermediate_max_bytes has no room. A WARNING names what a stage reads and calls beside
+// its input (stage_dependence.h). Runs under the caller's rights.
 //
 // Throws Error(kInvalidArgument) without a name or a stage, for more than kMostStages, an
 // expires_after that is negative, and what CheckStageQuery throws, all before a row is read;

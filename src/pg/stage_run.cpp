@@ -26,6 +26,7 @@ extern "C" {
 #include "pg/lost_columns.h"
 #include "pg/scan_settings.h"
 #include "pg/settings.h"
+#include "pg/stage_dependence.h"
 #include "pg/stage_order.h"
 #include "pg/stage_query.h"
 
@@ -366,6 +367,7 @@ StageRows RunStages(const StageCall &call, const StageRows &input) {
   const std::string statement = ChainStatement(call.first, call.queries);
   SPIPlanPtr const plan = Prepare(statement);
   lost.RefuseUnnamed(TreesOf(plan));
+  if (call.warns) WarnOfDependence(what, TreesOf(plan));
   StageSink sink(what, DescribeStage(ResultType(plan), what, HasLost(input.columns)));
   StageOrder order(what, ResultType(plan), FindColumn(ResultType(plan), kRowId), input);
   Execute(plan, [&order](TupleTableSlot *slot) { order.Add(slot); });

@@ -30,6 +30,7 @@ struct StageCall {
   StageSettings settings;
   std::int32_t first = 0;            // stage whose rows are given
   std::vector<std::string> queries;  // of stages first + 1, first + 2, ...
+  bool warns = false;                // see WarnOfDependence: where a stage is logged
 };
 
 // All rows of the relation, their columns and row_id: that column, whose integers must be unique,
