@@ -119,6 +119,20 @@ void ForEachText(const StageBlock &block, std::size_t column, Visit visit) {
   }
 }
 
+// The value that is being read, for the context of errors: its type may have changed since it was
+// logged, as an enum of which a label was renamed. Plain data.
+struct ReadValue {
+  const char *layer = nullptr;
+  const char *column = nullptr;  // nullptr: none
+};
+
+// Written like C.
+void TellReadValue(void *told) {
+  const auto *const value = static_cast<const ReadValue *>(told);
+  if (value->column == nullptr) return;
+  errcontext("logged value of column \"%s\" of layer \"%s\"", value->column, value->layer);
+}
+
 // How one column becomes Datums. Plain data.
 struct ColumnInput {
   const std::string *values = nullptr;
@@ -364,7 +378,8 @@ std::int64_t StageRowReader::Append(TupleTableSlot *slot, StageBlock *block) {
   return bytes;
 }
 
-void PutStageRows(const StageRows &rows, TupleDesc row_type, Tuplestorestate *store) {
+void PutStageRows(const StageRows &rows, const std::string &layer, TupleDesc row_type,
+                  Tuplestorestate *store) {
   const std::size_t count = rows.columns.size();
   const MemoryScope memory;
   std::vector<ColumnInput> inputs(count);
@@ -382,6 +397,9 @@ void PutStageRows(const StageRows &rows, TupleDesc row_type, Tuplestorestate *st
   }
   std::vector<Datum> values(count + 1);
   std::string nulls(count + 1, '\0');
+  ReadValue reading{layer.c_str(), nullptr};
+  ReadValue *const read = &reading;
+  const StageColumn *const described = rows.columns.data();
   for (const StageBlock &block : rows.blocks) {
     for (std::size_t i = 0; i < count; ++i) {
       inputs[i].values = &block.elements.at(2 * i);
@@ -396,14 +414,19 @@ void PutStageRows(const StageRows &rows, TupleDesc row_type, Tuplestorestate *st
     const auto block_rows = static_cast<std::size_t>(block.rows());
     CallPg([=] {
       CHECK_FOR_INTERRUPTS();
+      ErrorContextCallback context{error_context_stack, TellReadValue, read};
+      error_context_stack = &context;
       for (std::size_t row = 0; row < block_rows; ++row) {
         datums[0] = Int64GetDatum(ids[row]);
         is_null[0] = false;
         for (std::size_t i = 0; i < count; ++i) {
+          read->column = described[i].name.c_str();
           datums[i + 1] = NextDatum(&columns[i], row, &is_null[i + 1]);
         }
+        read->column = nullptr;
         tuplestore_putvalues(store, row_type, datums, is_null);
       }
+      error_context_stack = context.previous;
     });
   }
 }

@@ -105,8 +105,10 @@ class StageRowReader {
 };
 
 // Appends all rows to a tuplestore of row_id and the columns, as RowTypeOf describes it; those that
-// are lost as NULL. Blocks must have been checked. Throws PgError, also on cancel.
-void PutStageRows(const StageRows &rows, TupleDesc row_type, Tuplestorestate *store);
+// are lost as NULL. Blocks must have been checked. Throws PgError, also on cancel; its CONTEXT
+// names the column and `layer`, whose rows they are, where a value is none of its type any more.
+void PutStageRows(const StageRows &rows, const std::string &layer, TupleDesc row_type,
+                  Tuplestorestate *store);
 // row_id bigint and the columns, those that are lost as kLostType. In the current memory context.
 // Throws PgError.
 TupleDesc RowTypeOf(const std::vector<StageColumn> &columns);

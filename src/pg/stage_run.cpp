@@ -24,6 +24,7 @@ extern "C" {
 #include "core/intermediates/partition.h"
 #include "pg/column_request.h"
 #include "pg/lost_columns.h"
+#include "pg/pipeline_catalog.h"
 #include "pg/scan_settings.h"
 #include "pg/settings.h"
 #include "pg/stage_dependence.h"
@@ -299,13 +300,14 @@ ResultColumns DescribeSource(TupleDesc type, const std::string &what, const std:
   return result;
 }
 
-// Makes the rows known to statements of this SPI session under that name. The caller ends the
-// tuplestore; after an error the (sub)transaction's abort does.
-Tuplestorestate *RegisterRows(const std::string &name, const StageRows &rows) {
+// Makes the rows of the stage known to statements of this SPI session under its name. The caller
+// ends the tuplestore; after an error the (sub)transaction's abort does.
+Tuplestorestate *RegisterRows(std::int32_t stage, const StageRows &rows) {
+  const std::string name = StageName(stage);
   TupleDesc const row_type = RowTypeOf(rows.columns);
   Tuplestorestate *const store =
       CallPg([] { return tuplestore_begin_heap(false, false, work_mem); });
-  PutStageRows(rows, row_type, store);
+  PutStageRows(rows, StageLayer(stage), row_type, store);
   const char *const text = name.c_str();
   const auto count = static_cast<double>(rows.rows());
   CallPg([=] {
@@ -363,7 +365,7 @@ StageRows RunStages(const StageCall &call, const StageRows &input) {
                   call.first + static_cast<std::int32_t>(call.queries.size()), call.pipeline);
   const LostColumns lost(input.columns, call.first);
   lost.RefuseNames(call.queries);
-  Tuplestorestate *const given = RegisterRows(StageName(call.first), input);
+  Tuplestorestate *const given = RegisterRows(call.first, input);
   const std::string statement = ChainStatement(call.first, call.queries);
   SPIPlanPtr const plan = Prepare(statement);
   lost.RefuseUnnamed(TreesOf(plan));

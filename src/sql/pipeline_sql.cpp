@@ -88,8 +88,9 @@ TRAILS_PG_FUNCTION(trails_pipeline_rows) {
   }
   CallPg([=] { InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC); });
   const auto *const info = reinterpret_cast<const ReturnSetInfo *>(fcinfo->resultinfo);
-  const StageRows rows = WithoutLost(ReadStage(logged, IntegerArgument(fcinfo, 1, "stage")));
+  const std::int32_t stage = IntegerArgument(fcinfo, 1, "stage");
+  const StageRows rows = WithoutLost(ReadStage(logged, stage));
   RequireRowType(info->setDesc, rows.columns);
-  PutStageRows(rows, info->setDesc, info->setResult);
+  PutStageRows(rows, StageLayer(stage), info->setDesc, info->setResult);
   return Datum{0};
 }

@@ -53,6 +53,15 @@ DROP DOMAIN mood;
 CREATE TYPE mood AS ENUM ('fine', 'sad', 'new');
 SELECT mood, count(*) FROM trails.pipeline_rows('plain', 0) AS t(row_id bigint, home int, rooms int, mood mood, kind text) GROUP BY mood ORDER BY mood;
 SELECT class, rows FROM trails.column_diff('plain', 'stage1', 1, 'plain', 'stage1', 2, by => 'mood') ORDER BY class;
+-- a label that was renamed: errors name the column, until the label is there again
+\set VERBOSITY default
+ALTER TYPE mood RENAME VALUE 'sad' TO 'low';
+SELECT count(*) FROM trails.pipeline_rows('plain', 0) AS t(row_id bigint, home int, rooms int, mood mood, kind text);
+SET trails.gamma_min = 1e15;
+SELECT count(*) FROM trails.get_intermediate('renamed', 'stage1');
+ALTER TYPE mood RENAME VALUE 'low' TO 'sad';
+SELECT count(*) FROM trails.get_intermediate('renamed', 'stage1');
+\set VERBOSITY terse
 SELECT trails.drop_intermediates(name) FROM unnest('{plain,named,cast,whole,natural,renamed,placed}'::text[]) AS n(name);
 DROP TYPE mood;
 DROP TABLE others;
